@@ -1,0 +1,46 @@
+# Everything happens in .venv, made from PYTHON with the versions of constraints.txt. A second run installs nothing.
+
+PYTHON ?= python3
+ARGS ?=
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALL := $(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --constraint constraints.txt
+
+.PHONY: help demo test lint bench clean
+.DEFAULT_GOAL := help
+
+help:  ## show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: $(VENV)/.demo  ## clone a real 1.5-million-row database in an embedded PostgreSQL (ARGS=--full: 22 million)
+	@$(BIN)/dbclone demo $(ARGS)
+
+test: $(VENV)/.test  ## run the tests; they bring their own PostgreSQL (ARGS="-k name": some of them)
+	@$(BIN)/python -m pytest $(ARGS)
+
+lint: $(VENV)/.dev  ## check style, types and the floors that modules import across
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+bench: $(VENV)/.test  ## measure learning, generating and loading (ARGS=--smoke: a minute)
+	@$(BIN)/python -m tests.bench $(ARGS)
+
+clean:  ## remove the environment and what tools left behind
+	rm -rf $(VENV) dist build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# torch on its own, first: SDV needs it, and it is by far the largest download, so a failure shows what it is about.
+$(VENV)/.torch: constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { \
+		echo "dbclone needs Python 3.10 or later, and $(PYTHON) is not: try make PYTHON=python3.12" >&2; exit 1; }
+	@echo "Making $(VENV) (once)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(INSTALL) torch
+	@touch $@
+
+$(VENV)/.demo $(VENV)/.test $(VENV)/.dev: $(VENV)/.%: $(VENV)/.torch pyproject.toml constraints.txt
+	@echo "Installing dbclone[$*] into $(VENV)"
+	@$(INSTALL) --editable '.[$*]'
+	@touch $@
