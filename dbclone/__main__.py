@@ -1,0 +1,5 @@
+"""``python -m dbclone``."""
+
+from dbclone.cli import main
+
+main()
