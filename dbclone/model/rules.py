@@ -1,0 +1,286 @@
+"""Value rules: how the values of each column are made. Every column of every table has exactly one.
+
+A rule is data: strings, numbers, tuples of them, and the arrays of a :class:`~dbclone.model.marginal.Marginal`. What a
+rule holds of the source is either a label that at least five rows share, a character, a share or a quantile; never a
+string of one row. :mod:`dbclone.learn.rules` makes rules, :mod:`dbclone.generate.values` carries them out.
+
+``null_share`` is the share of NULLs, ``max_length`` the column's length in characters, ``unique`` says that no two rows
+of the table may have the same value. A value is a function of the rule, the seed and the row's index; only
+:class:`Learned`, :class:`Referenced` and :class:`Numbered` need to know more of the row.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from dbclone.model.marginal import Marginal
+from dbclone.schema.model import TypeKind
+
+Quantiles = tuple[float, ...]
+"""Values of a quantile function at evenly spaced shares from 0 to 1; empty when there was no value."""
+
+PersonalKind = Literal[
+    "email",
+    "phone",
+    "first_name",
+    "last_name",
+    "name",
+    "user_name",
+    "street",
+    "city",
+    "postcode",
+    "company",
+    "iban",
+    "account",
+    "card",
+    "ip",
+    "mac",
+    "url",
+    "birth_date",
+    "national_id",
+]
+"""What a personal value is. It decides what a generated one looks like."""
+
+SecretKind = Literal["password_hash", "token"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Learned:
+    """The value is decoded from the row's normal score.
+
+    ``kind`` is the column's. With ``categories``, the marginal's values are positions in it. ``decimals`` is the grid
+    that values are rounded to: digits after the point, for times digits of a second; -2, -4 and -6 are whole minutes,
+    hours and days.
+    """
+
+    column: str
+    marginal: Marginal
+    kind: TypeKind
+    categories: tuple[str, ...] = ()
+    decimals: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Referenced:
+    """The value is the parent row's, through this foreign key."""
+
+    column: str
+    foreign_key: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Numbered:
+    """The value counts the rows of the same parents, from ``start``."""
+
+    column: str
+    parents: tuple[str, ...]
+    start: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Omitted:
+    """The column is not written: the database generates it, or its default applies."""
+
+    column: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class NullRule:
+    """Every value is NULL."""
+
+    column: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConstantRule:
+    """Every value is ``value``, in the text form of the column's type."""
+
+    column: str
+    value: str
+    null_share: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChoiceRule:
+    """Every value is one of ``values``, in the text form of the column's type, at random with these shares."""
+
+    column: str
+    values: tuple[str, ...]
+    shares: tuple[float, ...]
+    null_share: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class SequenceKey:
+    """Row ``i`` has ``start + step · i``: a number, days of a date, microseconds of a time."""
+
+    column: str
+    start: int
+    step: int = 1
+    null_share: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class UuidKey:
+    """A UUID per row; those of version 7 begin with a time in milliseconds, ``start_ms + step_ms · i``."""
+
+    column: str
+    version: Literal[4, 7] = 4
+    start_ms: int = 0
+    step_ms: int = 1
+    null_share: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mask:
+    """A shape of codes and the share of values that have it.
+
+    ``alphabets`` holds, per position, the characters that may stand there; a single one is a literal.
+    ``("A", "B", "-", "0123456789")`` makes ``AB-0`` … ``AB-9``.
+    """
+
+    alphabets: tuple[str, ...]
+    share: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class CodeRule:
+    """Codes of learned shape. No code fits two of the masks.
+
+    ``pool`` is the number of different codes, if rows share them; None means that each row has its own.
+    """
+
+    column: str
+    masks: tuple[Mask, ...]
+    unique: bool
+    pool: int | None = None
+    null_share: float = 0.0
+    max_length: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class PersonalRule:
+    """A fictional value of the same kind as a personal one.
+
+    ``template`` is the most frequent punctuation of numbers, with ``#`` for a digit and ``A`` for a letter.
+    """
+
+    column: str
+    what: PersonalKind
+    locale: str
+    unique: bool
+    template: str = ""
+    null_share: float = 0.0
+    max_length: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class TextRule:
+    """Text of common words with the source's lengths, in characters and in words (NULL and empty left out)."""
+
+    column: str
+    characters: Quantiles
+    words: Quantiles
+    unique: bool
+    empty_share: float = 0.0
+    null_share: float = 0.0
+    max_length: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class SecretRule:
+    """Passwords become the hash of one documented password, other secrets something obviously fake.
+
+    ``scheme`` names how the source's passwords are hashed (``bcrypt``, ``sha256`` …); ``length`` is a token's.
+    """
+
+    column: str
+    what: SecretKind
+    unique: bool
+    scheme: str = "plain"
+    length: int = 32
+    null_share: float = 0.0
+    max_length: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class BinaryRule:
+    """Random bytes with the source's lengths."""
+
+    column: str
+    lengths: Quantiles
+    unique: bool
+    null_share: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class ArrayRule:
+    """Arrays of one dimension. The ``element`` rule makes the elements, of the kind ``element_kind``."""
+
+    column: str
+    element: Rule
+    element_kind: TypeKind
+    lengths: Quantiles
+    null_share: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class JsonNode:
+    """What stands at one path of JSON documents.
+
+    ``kinds`` gives the share of each kind of value there (object, array, string, integer, number, boolean, null). The
+    other fields describe values of one kind: an object's members, an array's lengths and elements, the quantiles of
+    numbers with their ``decimals``, the share of ``true``, the labels of strings that are categories with their
+    shares, else the quantiles of their lengths.
+    """
+
+    kinds: tuple[tuple[str, float], ...]
+    members: tuple[JsonMember, ...] = ()
+    lengths: Quantiles = ()
+    element: JsonNode | None = None
+    numbers: Quantiles = ()
+    decimals: int = 0
+    true_share: float = 0.0
+    labels: tuple[tuple[str, float], ...] = ()
+    characters: Quantiles = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class JsonMember:
+    """A member of an object, and the share of objects that have it."""
+
+    name: str
+    share: float
+    node: JsonNode
+
+
+@dataclass(frozen=True, kw_only=True)
+class JsonRule:
+    """JSON documents of learned structure. An empty ``root.kinds`` makes empty objects."""
+
+    column: str
+    root: JsonNode
+    null_share: float = 0.0
+    max_length: int | None = None
+
+
+Rule = (
+    Learned
+    | Referenced
+    | Numbered
+    | Omitted
+    | NullRule
+    | ConstantRule
+    | ChoiceRule
+    | SequenceKey
+    | UuidKey
+    | CodeRule
+    | PersonalRule
+    | TextRule
+    | SecretRule
+    | BinaryRule
+    | ArrayRule
+    | JsonRule
+)
+"""How the values of one column are made."""
