@@ -1,0 +1,129 @@
+"""Links, carried out: which row of a second parent each child row refers to.
+
+Every parent row owns as many *slots* as it has children; slots are sorted by the parents' link scores. A permutation by
+index gives each child row one slot, so every slot is used exactly once over the whole table, whichever worker asks. Within
+a batch, the rows and the batch's slots meet in rank order: the fan-out is exact, and what belongs together comes together.
+
+When columns of the foreign key are already set by another (overlapping composite keys), candidates are the parent rows
+that agree on them, and one is drawn by its weight.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+from scipy.special import ndtr
+
+from dbclone.generate.counts import fit_counts
+from dbclone.generate.streams import Permutation
+from dbclone.model.parts import LinkModel
+
+Floats = npt.NDArray[np.float64]
+Integers = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class LinkIndex:
+    """The parent side of a link: rows in order of their link scores, and the number of slots up to each.
+
+    ``order`` (parents): row positions by rising score; ``ends`` (parents): cumulative slots in that order.
+    """
+
+    order: Integers
+    ends: Integers
+    permutation: Permutation
+
+    def choose(self, rows: Integers, scores: Floats) -> Integers:
+        """Return the parent of each row; −1 for the rows whose slot is beyond the last: they refer to none."""
+        slots = self.permutation(rows)
+        linked = np.flatnonzero(slots < (self.ends[-1] if len(self.ends) else 0))
+        out = np.full(len(rows), -1, dtype=np.int64)
+        ranked = linked[np.argsort(scores[linked], kind="stable")]
+        out[ranked] = self.order[np.searchsorted(self.ends, np.sort(slots[linked]), side="right")]
+        return out
+
+
+def parent_side(link: LinkModel, own_scores: Sequence[Floats], random: np.random.Generator) -> tuple[Floats, Floats]:
+    """Return the fan-outs and the link scores of all rows of the parent; ``own_scores`` come block by block."""
+    counts, scores = [], []
+    for block in own_scores:
+        both = block @ link.parent_weights.T + random.standard_normal((len(block), 2)) @ link.parent_residual.T
+        counts.append(link.fan_out.decode(both[:, 0]))
+        scores.append(both[:, 1])
+    if not counts:
+        return np.zeros(0), np.zeros(0)
+    return np.concatenate(counts), np.concatenate(scores)
+
+
+def index_link(
+    counts: Floats, scores: Floats, *, rows: int, linked: int, unique: bool, permutation: Permutation,
+    random: np.random.Generator,
+) -> LinkIndex:  # fmt: skip
+    """Return the index of a link from ``rows`` child rows, of which ``linked`` refer to a parent."""
+    slots = fit_counts(counts, linked, 1 if unique else max(rows, 1), random)
+    order = np.argsort(scores, kind="stable")
+    return LinkIndex(order=order, ends=np.cumsum(slots[order]), permutation=permutation)
+
+
+def child_side(link: LinkModel, own_scores: Floats, random: np.random.Generator) -> Floats:
+    """Return the link scores of child rows."""
+    return own_scores @ link.child_weights + link.child_residual * random.standard_normal(len(own_scores))
+
+
+def choose_earlier(counts: Floats, rows: Integers, random: np.random.Generator) -> Integers:
+    """Return for each row an earlier row of the same table, drawn by fan-out; a row without one refers to itself."""
+    ends = np.cumsum(np.nan_to_num(counts) + 1e-3)
+    before = np.where(rows > 0, ends[np.maximum(rows - 1, 0)], 0.0)
+    found = np.searchsorted(ends, random.random(len(rows)) * before, side="right")
+    return np.where(rows > 0, np.minimum(found, rows - 1), rows)
+
+
+class Groups:
+    """Parent rows by the values of the columns that a child row already has.
+
+    ``columns`` are the parent's columns, whole; ``scores`` and ``counts`` its link scores and fan-outs.
+    """
+
+    def __init__(self, columns: Sequence[pa.Array], scores: Floats, counts: Floats) -> None:
+        encoded = [column.dictionary_encode() for column in columns]
+        self._values = [item.dictionary for item in encoded]
+        codes = self._combine([item.indices.to_numpy(zero_copy_only=False) for item in encoded])
+        self.order = np.lexsort((scores, codes))
+        self._codes = codes[self.order]
+        self._ends = np.cumsum(np.nan_to_num(counts)[self.order] + 1e-2)
+
+    def _combine(self, indices: Sequence[npt.NDArray[np.generic]]) -> Integers:
+        codes = np.zeros(len(indices[0]), dtype=np.int64)
+        missing = np.zeros(len(indices[0]), dtype=bool)
+        for index, values in zip(indices, self._values, strict=True):
+            filled = np.nan_to_num(index.astype(float), nan=-1.0).astype(np.int64)
+            missing |= filled < 0
+            codes = codes * max(len(values), 1) + np.maximum(filled, 0)
+        return np.where(missing, -1, codes)
+
+    def find(self, columns: Sequence[pa.Array]) -> tuple[Integers, Integers]:
+        """Return the range [first, last) of candidates in ``order`` for each row; empty where no parent agrees."""
+        indices = [
+            pc.fill_null(pc.index_in(column.cast(values.type), value_set=values), -1).to_numpy(zero_copy_only=False)
+            for column, values in zip(columns, self._values, strict=True)
+        ]
+        codes = self._combine(indices)
+        first = np.searchsorted(self._codes, codes, side="left")
+        last = np.searchsorted(self._codes, codes, side="right")
+        return first, np.where(codes < 0, first, last)
+
+    def choose(self, columns: Sequence[pa.Array], scores: Floats, nulls: npt.NDArray[np.bool_]) -> Integers:
+        """Return the parent of each row: the candidate at its rank; −1 where there is none or ``nulls`` says so."""
+        first, last = self.find(columns)
+        some = (last > first) & ~nulls
+        out = np.full(len(scores), -1, dtype=np.int64)
+        low = np.where(first > 0, self._ends[np.maximum(first - 1, 0)], 0.0)[some]
+        high = self._ends[np.maximum(last - 1, 0)][some]
+        at = np.searchsorted(self._ends, low + ndtr(scores[some]) * (high - low), side="right")
+        out[some] = self.order[np.clip(at, first[some], last[some] - 1)]
+        return out

@@ -1,0 +1,263 @@
+"""From sampled rows to numbers: which columns are learned, on which axis, and as which normal scores.
+
+Each column is classified on its sampled values and gets its rule here. Learned columns become an axis of floats (NaN is
+NULL) and a marginal distribution, fitted on the rows that stand for the table (``base``). The categories of a table are
+ordered along its leading axis of association, so that a normal score can carry what they have in common.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from zlib import crc32
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from dbclone.learn.rules import column_facts, learned_axis, make_rule
+from dbclone.model.flow import TableSample
+from dbclone.model.marginal import Marginal, fit_marginal
+from dbclone.model.rules import Learned, NullRule, Numbered, Omitted, Referenced, Rule
+from dbclone.schema.checks import declared_values
+from dbclone.schema.classify import ColumnClass, classify
+from dbclone.schema.model import Column, Table
+from dbclone.schema.plan import TablePlan, is_modelled
+
+Floats = npt.NDArray[np.float64]
+Integers = npt.NDArray[np.int64]
+
+RARE = 5
+"""A category is carried over only if the sample holds it at least this often."""
+AVERAGING_ROUNDS = 30
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Encoded:
+    """A table as numbers. ``axes`` and ``scores`` are sample rows × learned columns; ``base`` is the sample's."""
+
+    table: Table
+    rules: tuple[Rule, ...]
+    names: tuple[str, ...]
+    axes: Floats
+    marginals: tuple[Marginal, ...]
+    scores: Floats
+    base: npt.NDArray[np.bool_]
+
+
+def encode_table(
+    table: Table, plan: TablePlan, sample: TableSample, parents: Mapping[str, Integers], dialect: str
+) -> Encoded:
+    """Return the table's rules and its learned columns as numbers.
+
+    ``parents`` has, per foreign key, the position of each row's parent in that table's sample (−1: none).
+    """
+    enums = {column.name: column.enum_values for column in table.columns if column.enum_values}
+    declared = {**declared_values(table, dialect), **enums}
+    keys = _key_rules(table, plan, sample, parents)
+    classes = {
+        column.name: _classify(column, sample.rows[column.name])
+        for column in table.written_columns
+        if column.name not in keys and column.name in sample.rows.column_names
+    }
+    learned = [name for name, found in classes.items() if _is_learned(table.column(name), found)]
+    labels = {name: _labels(sample.rows[name], sample.base) for name in learned if _has_labels(table.column(name))}
+    for name, allowed in declared.items():
+        if name in classes and is_modelled(table.column(name)):
+            learned += [name] if name not in learned else []
+            labels[name] = _declared_labels(sample.rows[name], allowed)
+    learned = [name for name in learned if name not in labels or labels[name]]
+    axes, decimals = {}, {}
+    for name in learned:
+        axes[name], decimals[name] = learned_axis(table.column(name), sample.rows[name], labels.get(name, ()))
+        if name in labels:
+            axes[name] = _without_rare(axes[name], sample.rows[name], np.random.default_rng(crc32(name.encode())))
+    order = _order_categories(axes, {name: len(found) for name, found in labels.items() if name in axes}, sample.base)
+    for name, places in order.items():
+        axes[name] = np.where(np.isnan(axes[name]), np.nan, places[np.nan_to_num(axes[name]).astype(int)])
+        labels[name] = tuple(np.array(labels[name], dtype=object)[np.argsort(places)])
+    marginals = {name: _marginal(axes[name][sample.base], name in order) for name in learned}
+    rules: list[Rule] = []
+    for column in table.columns:
+        name = column.name
+        if name in keys:
+            rules.append(keys[name])
+        elif name in marginals:
+            rules.append(
+                Learned(
+                    column=name,
+                    marginal=marginals[name],
+                    kind=column.kind,
+                    categories=labels.get(name, ()),
+                    decimals=decimals[name],
+                )
+            )
+        elif name in classes:
+            rules.append(make_rule(column, classes[name], sample.rows[name], unique=(name,) in table.uniques()))
+        else:
+            rules.append(_unread_rule(column))
+    jitter = {name: np.random.default_rng(crc32(f"{table.key}.{name}".encode())) for name in learned}
+    columns = [marginals[name].encode(axes[name], jitter[name].random(len(sample.base))) for name in learned]
+    return Encoded(
+        table=table,
+        rules=tuple(rules),
+        names=tuple(learned),
+        axes=_columns([axes[name] for name in learned], len(sample.base)),
+        marginals=tuple(marginals[name] for name in learned),
+        scores=_columns(columns, len(sample.base)),
+        base=sample.base,
+    )
+
+
+def _columns(columns: Sequence[Floats], rows: int) -> Floats:
+    return np.column_stack(columns) if columns else np.zeros((rows, 0))
+
+
+def _unread_rule(column: Column) -> Rule:
+    if column.generated or (column.default is not None and not column.nullable):
+        return Omitted(column=column.name)
+    return NullRule(column=column.name)
+
+
+def _key_rules(table: Table, plan: TablePlan, sample: TableSample, parents: Mapping[str, Integers]) -> dict[str, Rule]:
+    """Return the rules of columns that are keys: references, numbers within a parent, and keys by index."""
+    rules: dict[str, Rule] = {}
+    for reference in plan.references:
+        for name in reference.foreign_key.columns:
+            rules.setdefault(name, Referenced(column=name, foreign_key=reference.foreign_key.name))
+    for unique in table.uniques():
+        own = [name for name in unique if name not in rules]
+        if len(unique) == 1 and own:
+            column = table.column(own[0])
+            found = _classify(column, sample.rows[own[0]], is_key=True)
+            rules[own[0]] = make_rule(column, found, sample.rows[own[0]], unique=True)
+        elif len(own) == 1 and plan.primary is not None and set(plan.primary.foreign_key.columns) <= set(unique):
+            within = tuple(name for name in unique if name != own[0])
+            if set(within) == set(plan.primary.foreign_key.columns) and table.column(own[0]).kind == "integer":
+                start = _numbered_from(sample.rows[own[0]], parents[plan.primary.foreign_key.name])
+                if start is not None:
+                    rules[own[0]] = Numbered(column=own[0], parents=within, start=start)
+    return rules
+
+
+def _numbered_from(values: pa.ChunkedArray, parent: Integers) -> int | None:
+    """Return the number from which the rows of nearly every parent are counted without a gap; None if they are not."""
+    numbers = values.to_numpy(zero_copy_only=False).astype(float)
+    known = (parent >= 0) & ~np.isnan(numbers)
+    if not known.any():
+        return None
+    count = np.bincount(parent[known])
+    low, high = np.full(len(count), np.inf), np.full(len(count), -np.inf)
+    np.minimum.at(low, parent[known], numbers[known])
+    np.maximum.at(high, parent[known], numbers[known])
+    some = count > 0
+    gapless = (high - low + 1 == count)[some]
+    starts, frequency = np.unique(low[some], return_counts=True)
+    start = starts[frequency.argmax()]
+    if count.max() == 1 or (gapless & (low[some] == start)).mean() < 0.9:
+        return None
+    return int(start)
+
+
+def _classify(column: Column, values: pa.ChunkedArray, *, is_key: bool = False) -> ColumnClass:
+    return classify(column, column_facts(values), is_key=is_key)
+
+
+def _is_learned(column: Column, found: ColumnClass) -> bool:
+    return is_modelled(column) and found.kind in ("number", "time", "category", "boolean")
+
+
+def _has_labels(column: Column) -> bool:
+    return column.kind in ("text", "enum")
+
+
+def _labels(values: pa.ChunkedArray, base: npt.NDArray[np.bool_]) -> tuple[str, ...]:
+    """Return the values seen at least :data:`RARE` times, most frequent first; all of them if none is."""
+    counts = values.filter(pa.array(base)).drop_null().value_counts()
+    order = np.argsort(-counts.field("counts").to_numpy(zero_copy_only=False), kind="stable")
+    found = counts.take(pa.array(order))
+    common = pc.filter(found.field("values"), pc.greater_equal(found.field("counts"), RARE))
+    return tuple(common.to_pylist())
+
+
+def _without_rare(codes: Floats, values: pa.ChunkedArray, random: np.random.Generator) -> Floats:
+    """Give rows with a rare label the code of a random other row: their share goes to the common ones."""
+    present = values.is_valid().to_numpy(zero_copy_only=False).astype(bool)
+    rare = np.isnan(codes) & present
+    known = codes[~np.isnan(codes)]
+    out = codes.copy()
+    out[rare] = random.choice(known, int(rare.sum())) if len(known) else np.nan
+    return out
+
+
+def _declared_labels(values: pa.ChunkedArray, allowed: Sequence[str]) -> tuple[str, ...]:
+    """Return those of the values that the schema itself allows by name which occur at all, rare ones included."""
+    occurring = pc.is_in(pa.array(allowed, values.type), value_set=values.unique())
+    return tuple(label for label, occurs in zip(allowed, occurring.to_pylist(), strict=True) if occurs)
+
+
+def _marginal(values: Floats, is_category: bool) -> Marginal:
+    return fit_marginal(values, at_least=1, most_atoms=2**31) if is_category else fit_marginal(values, at_least=RARE)
+
+
+def _order_categories(
+    axes: Mapping[str, Floats], labels: Mapping[str, int], base: npt.NDArray[np.bool_]
+) -> dict[str, Integers]:
+    """Return the new position of every code, per categorical column.
+
+    Reciprocal averaging: rows are scored by the mean of their categories' scores and of their numbers, categories by the
+    mean of their rows, until both settle: the first axis of multiple correspondence analysis (Hill, *J. Ecology* 61,
+    1973). Labels without rows go last.
+    """
+    rows = int(base.sum())
+    numbers = [_standardised(axes[name][base]) for name in axes if name not in labels]
+    codes = {name: axes[name][base] for name in labels}
+    if not labels:
+        return {}
+    row = np.random.default_rng(0).standard_normal(rows)
+    means: dict[str, Floats] = {}
+    for _ in range(AVERAGING_ROUNDS):
+        total = np.zeros(rows)
+        for name, code in codes.items():
+            known = ~np.isnan(code)
+            at = code[known].astype(int)
+            count = np.bincount(at, minlength=labels[name])
+            means[name] = np.bincount(at, row[known], minlength=labels[name]) / np.maximum(count, 1)
+            means[name][count == 0] = np.inf
+            total[known] += means[name][at]
+        for number in numbers:
+            total += number * float(number @ row) / max(rows, 1)
+        total -= total.mean()
+        row = total / max(float(total.std()), 1e-12)
+    places = {}
+    for name, mean in means.items():
+        places[name] = np.empty(len(mean), dtype=np.int64)
+        places[name][np.argsort(mean, kind="stable")] = np.arange(len(mean))
+    return places
+
+
+def _standardised(values: Floats) -> Floats:
+    """Return rank scores in ±√3 (NaN as 0): unit variance, whatever the tails."""
+    known = ~np.isnan(values)
+    out = np.zeros(len(values))
+    ranks = np.argsort(np.argsort(values[known], kind="stable"), kind="stable")
+    out[known] = ((ranks + 0.5) / max(int(known.sum()), 1) - 0.5) * np.sqrt(12.0)
+    return out
+
+
+def parent_positions(child: pa.Table, parent: pa.Table, columns: Sequence[str], referenced: Sequence[str]) -> Integers:
+    """Return, per child row, the position of the parent row with the same key; −1 where a column is NULL or none has it."""
+    rows, found = child.num_rows, parent.num_rows
+    codes = np.zeros(rows + found, dtype=np.int64)
+    missing = np.zeros(rows, dtype=bool)
+    for mine, theirs in zip(columns, referenced, strict=True):
+        both = pa.chunked_array(child[mine].chunks + parent[theirs].cast(child[mine].type).chunks)
+        encoded = both.combine_chunks().dictionary_encode()
+        encoded = encoded.combine_chunks() if isinstance(encoded, pa.ChunkedArray) else encoded
+        missing |= child[mine].is_null().to_numpy(zero_copy_only=False).astype(bool)
+        index = pc.fill_null(encoded.indices, -1).to_numpy(zero_copy_only=False).astype(np.int64)
+        codes = np.unique(codes * (len(encoded.dictionary) + 1) + index + 1, return_inverse=True)[1].astype(np.int64)
+    position = np.full(int(codes.max(initial=0)) + 1, -1, dtype=np.int64)
+    position[codes[rows:]] = np.arange(found)
+    return np.where(missing, -1, position[codes[:rows]])

@@ -1,0 +1,196 @@
+"""``learn``: from a sample and a plan to a model, star by star, the deepest first.
+
+Owns the order of learning and what is handed from one star to the next. How one star is learned is in
+:mod:`dbclone.learn.hma`, what is made of it in :mod:`dbclone.learn.stars`, second parents in :mod:`dbclone.learn.links`.
+"""
+
+from __future__ import annotations
+
+import platform
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from importlib.metadata import version
+
+import numpy as np
+import numpy.typing as npt
+
+import dbclone
+from dbclone.learn.closed_form import correlation_of, nearest_correlation
+from dbclone.learn.encode import Encoded, encode_table, parent_positions
+from dbclone.learn.hma import StarTable, learn_star
+from dbclone.learn.links import learn_link
+from dbclone.learn.stars import ScoredBranch, branch_model, latent_scores, score_branch, star_correlation
+from dbclone.model.flow import Ddl, Sample
+from dbclone.model.parts import LinkModel, Model, StarModel, TableModel
+from dbclone.schema.model import TableKey
+from dbclone.schema.plan import Plan, Reference, Star, TablePlan
+
+Floats = npt.NDArray[np.float64]
+Integers = npt.NDArray[np.int64]
+
+OnTable = Callable[[TableKey], None]
+
+
+def train(sample: Sample, plan: Plan, ddl: Ddl | None, *, seed: int, on_table: OnTable | None = None) -> Model:
+    """Return the model of everything in the plan. ``on_table`` is called with each table whose star is being learned."""
+    return _Training(sample, plan, seed, on_table or (lambda table: None)).model(ddl)
+
+
+class _Training:
+    """One run of ``train``: what is known of each table so far."""
+
+    def __init__(self, sample: Sample, plan: Plan, seed: int, on_table: OnTable) -> None:
+        self.sample, self.plan, self.on_table = sample, plan, on_table
+        self.random = np.random.default_rng(seed)
+        self.seed = seed
+        self.learned = [t for t in plan.tables if t.source_rows and sample.tables[t.table].rows.num_rows]
+        self.parents = {t.table: self._positions(t) for t in self.learned}
+        self.encoded: dict[TableKey, Encoded] = {}
+        for t in self.learned:
+            table = plan.schema.table(t.table)
+            self.encoded[t.table] = encode_table(
+                table, t, sample.tables[t.table], self.parents[t.table], plan.schema.dialect
+            )
+        self.latents: dict[TableKey, Floats] = {
+            t.table: np.zeros((sample.tables[t.table].rows.num_rows, 0)) for t in self.learned
+        }
+
+    def model(self, ddl: Ddl | None) -> Model:
+        by_parent: dict[TableKey, list[Star]] = defaultdict(list)
+        for star in self.plan.stars:
+            if star.branches and star.parent in self.encoded:
+                by_parent[star.parent].append(star)
+        stars = [model for parent in self._deepest_first(by_parent) for model in self._learn(by_parent[parent])]
+        links = [self._link(t, r) for t in self.learned for r in t.links if r.foreign_key.parent in self.encoded]
+        return Model(
+            plan=self.plan,
+            ddl=ddl,
+            tables=tuple(self._table(t.table) for t in self.learned),
+            stars=tuple(stars),
+            links=tuple(links),
+            seed=self.seed,
+            versions={
+                "dbclone": dbclone.__version__,
+                "python": platform.python_version(),
+                **{name: version(name) for name in ("sdv", "rdt", "numpy", "pyarrow")},
+            },
+        )
+
+    def _positions(self, plan: TablePlan) -> dict[str, Integers]:
+        rows = self.sample.tables[plan.table].rows
+        found = {}
+        for reference in plan.references:
+            key = reference.foreign_key
+            if key.parent in self.sample.tables:
+                parent = self.sample.tables[key.parent].rows
+                found[key.name] = parent_positions(rows, parent, key.columns, key.parent_columns)
+            else:
+                found[key.name] = np.full(rows.num_rows, -1, dtype=np.int64)
+        return found
+
+    def _deepest_first(self, stars: Mapping[TableKey, object]) -> list[TableKey]:
+        def depth(key: TableKey) -> int:
+            primary = self.plan.table(key).primary
+            return 0 if primary is None else 1 + depth(primary.foreign_key.parent)
+
+        return sorted(stars, key=lambda key: (-depth(key), key))
+
+    def _learn(self, stars: list[Star]) -> list[StarModel]:
+        """Learn all stars of one parent; their children's latents are known by now, the parent's follow from here."""
+        parent = stars[0].parent
+        self.on_table(parent)
+        encoded = self.encoded[parent]
+        scored = [self._score(star) for star in stars]
+        own = encoded.scores[encoded.base]
+        if self.plan.table(parent).primary is not None and self.plan.latents:
+            found = latent_scores([branch for branches in scored for branch in branches], self.plan.latents)
+            self.latents[parent] = np.full((len(encoded.base), found.shape[1]), np.nan)
+            self.latents[parent][encoded.base] = found
+            own = np.concatenate([own, found], axis=1)
+        models = []
+        for branches in scored:
+            correlation = star_correlation(own, branches)
+            start, made = own.shape[1], []
+            for branch in branches:
+                made.append(branch_model(branch, start, correlation, self.random))
+                start += len(branch.marginals)
+            models.append(StarModel(parent=parent, correlation=correlation, branches=tuple(made)))
+        return models
+
+    def _score(self, star: Star) -> list[ScoredBranch]:
+        parent = self.encoded[star.parent]
+        place = np.cumsum(parent.base) - 1  # position among the parent's base rows
+        branches = [branch for branch in star.branches if branch.child in self.encoded]
+        tables, counts = [], []
+        for branch in branches:
+            reference = self._primary(branch.child)
+            fan_out = self.sample.fan_out(branch.child, reference.foreign_key.name)
+            position = self.parents[branch.child][reference.foreign_key.name]
+            taught = (position >= 0) & (fan_out.complete & parent.base)[np.maximum(position, 0)]
+            child = self.encoded[branch.child]
+            tables.append(
+                StarTable(
+                    axes=child.axes[taught],
+                    marginals=child.marginals,
+                    latents=self.latents[branch.child][taught],
+                    parent=place[position[taught]],
+                    detail=branch.detail,
+                )
+            )
+            counts.append(np.where(fan_out.counts < 0, np.nan, fan_out.counts.astype(float))[parent.base])
+        root = StarTable(
+            axes=parent.axes[parent.base],
+            marginals=parent.marginals,
+            latents=np.zeros((int(parent.base.sum()), 0)),
+        )
+        learned = learn_star(root, tables)
+        return [
+            score_branch(
+                learned,
+                number,
+                child=branch.child,
+                detail=branch.detail,
+                counts=counts[number],
+                null_share=self._null_share(branch.child, self._primary(branch.child)),
+                jitter=self.random,
+            )
+            for number, branch in enumerate(branches)
+        ]
+
+    def _primary(self, child: TableKey) -> Reference:
+        primary = self.plan.table(child).primary
+        assert primary is not None, f"{child} is in a star without a primary parent"
+        return primary
+
+    def _null_share(self, table: TableKey, reference: Reference) -> float:
+        rows = self.sample.source_rows[table]
+        return self.sample.null_references.get((table, reference.foreign_key.name), 0) / max(rows, 1)
+
+    def _own_scores(self, table: TableKey) -> Floats:
+        return np.concatenate([self.encoded[table].scores, self.latents[table]], axis=1)
+
+    def _link(self, plan: TablePlan, reference: Reference) -> LinkModel:
+        key = reference.foreign_key
+        fan_out = self.sample.fan_out(plan.table, key.name)
+        return learn_link(
+            child=plan.table,
+            foreign_key=key.name,
+            parent=key.parent,
+            child_scores=self._own_scores(plan.table),
+            position=self.parents[plan.table][key.name],
+            parent_scores=self._own_scores(key.parent),
+            counts=np.where(fan_out.counts < 0, np.nan, fan_out.counts.astype(float)),
+            base=self.encoded[key.parent].base,
+            null_share=self._null_share(plan.table, reference),
+        )
+
+    def _table(self, key: TableKey) -> TableModel:
+        encoded = self.encoded[key]
+        scores = self._own_scores(key)
+        latents = tuple(f"latent {n + 1}" for n in range(self.latents[key].shape[1]))
+        return TableModel(
+            table=key,
+            rules=encoded.rules,
+            scores=(*encoded.names, *latents),
+            correlation=nearest_correlation(correlation_of(scores[encoded.base])),
+        )
