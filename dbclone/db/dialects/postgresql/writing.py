@@ -1,0 +1,241 @@
+"""Writing a PostgreSQL target: rows by COPY, and everything around them within one transaction.
+
+All that is done here is undone by a rollback, sequences included: ``ALTER SEQUENCE … RESTART`` is transactional where
+``setval`` alone is not.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+
+import psycopg
+import pyarrow as pa
+from psycopg import sql
+from psycopg.copy import QueuedLibpqWriter
+from sqlalchemy import Connection, text
+from sqlalchemy.exc import DBAPIError
+
+from dbclone.db.dialects.base import Fault, TriggerState
+from dbclone.db.dialects.postgresql import native
+from dbclone.db.dialects.postgresql.verifying import Verifying, name_of, raw, rows_of, tables_of
+from dbclone.db.encode import csv_block
+from dbclone.model.flow import Ddl, Statement
+from dbclone.schema.model import ForeignKey, Schema, Table, TableKey
+
+MAINTENANCE_MEMORY_KB = 512 * 1024
+"""For sorting indexes. More gains little (one million keys need 40 MB) and each index build may take it at once."""
+
+_COPY_CONTEXT = re.compile(
+    r"^COPY (?P<table>.+?), line (?P<line>\d+)(?:, column (?P<column>[^:]+?))?(?::|$)", re.MULTILINE
+)
+_QUOTED = re.compile(r'".*"', re.DOTALL)
+
+_BROKEN: tuple[tuple[type[psycopg.Error], str], ...] = (
+    (psycopg.errors.UniqueViolation, "two rows have the same key"),
+    (psycopg.errors.ForeignKeyViolation, "a row refers to a parent that does not exist"),
+    (psycopg.errors.CheckViolation, "a row does not fulfil the condition"),
+    (psycopg.errors.NotNullViolation, "a row has NULL in a NOT NULL column"),
+    (psycopg.errors.ExclusionViolation, "two rows exclude each other"),
+)
+"""Constraint violations in our words: a trigger may raise the same errors with a text that holds values."""
+
+_SAFE_CLASSES = ("08", "0A", "25", "28", "2B", "3D", "3F", "40", "42", "53", "54", "55", "57", "58", "XX")
+"""SQLSTATE classes whose texts name objects, never values of rows."""
+
+
+class Writing(Verifying):
+    """The writing hooks."""
+
+    def fault(self, error: BaseException) -> Fault | None:
+        cause = error.orig if isinstance(error, DBAPIError) else error
+        if not isinstance(cause, psycopg.Error):
+            return None
+        found = _COPY_CONTEXT.search(cause.diag.context or "")
+        schema, table = cause.diag.schema_name, cause.diag.table_name
+        return Fault(
+            message=_without_values(cause),
+            table=f"{schema}.{table}" if table else (found["table"] if found else None),
+            column=cause.diag.column_name or (found["column"] if found else None),
+            constraint=cause.diag.constraint_name,
+            line=int(found["line"]) if found else None,
+            disconnected=cause.sqlstate is None or cause.sqlstate.startswith(("08", "57P0")),
+        )
+
+    def native_ddl(self, connection: Connection, schema: Schema) -> Ddl:
+        return native.native_ddl(connection, schema)
+
+    def qualify_names(self, connection: Connection) -> None:
+        connection.execute(text("SET LOCAL search_path = ''"))
+
+    def prerequisites(self, connection: Connection) -> tuple[Statement, ...]:
+        return native.extensions(connection)
+
+    def not_portable(self, connection: Connection) -> tuple[str, ...]:
+        return native.not_portable(connection)
+
+    def lacking(self, connection: Connection, ddl: Ddl) -> tuple[str, ...]:
+        available = set(connection.scalars(text("SELECT name FROM pg_catalog.pg_available_extensions")))
+        wanted = [statement.name for statement in ddl.before if statement.kind == "EXTENSION"]
+        return tuple(f"extension {name}" for name in wanted if name not in available)
+
+    def begin_load(self, connection: Connection) -> None:
+        settings = {
+            "statement_timeout": "0",
+            "lock_timeout": "30s",
+            "idle_in_transaction_session_timeout": "0",
+            "transaction_timeout": "0",
+            "DateStyle": "ISO, YMD",
+            "jit": "off",
+            "max_parallel_maintenance_workers": "4",
+        }
+        # pg_settings knows which of them this server has: transaction_timeout came with 17.
+        connection.execute(
+            text("""
+                SELECT set_config(s.name, w.value, true)
+                FROM pg_catalog.pg_settings s
+                JOIN unnest(CAST(:names AS text[]), CAST(:vals AS text[])) w (name, value) ON s.name = w.name"""),
+            {"names": list(settings), "vals": list(settings.values())},
+        )
+        connection.execute(
+            text("""
+                SELECT set_config(name, CAST(:memory AS text) || 'kB', true)
+                FROM pg_catalog.pg_settings
+                WHERE name = 'maintenance_work_mem' AND CAST(setting AS bigint) < :memory"""),
+            {"memory": MAINTENANCE_MEMORY_KB},
+        )
+
+    @contextmanager
+    def send_rows(
+        self, connection: Connection, table: Table, columns: Sequence[str]
+    ) -> Iterator[Callable[[pa.Table], int]]:
+        names = sql.SQL("({})").format(sql.SQL(", ").join(map(sql.Identifier, columns))) if columns else sql.SQL("")
+        statement = sql.SQL("COPY {} {} FROM STDIN WITH (FORMAT csv, ENCODING 'UTF8')").format(name_of(table), names)
+        # The writer sends on a thread of its own: the next block is made while the server reads this one.
+        with raw(connection).cursor() as cursor, cursor.copy(statement, writer=QueuedLibpqWriter(cursor)) as copy:
+
+            def send(rows: pa.Table) -> int:
+                block = csv_block(rows)
+                copy.write(block)
+                return block.count(b"\n")
+
+            yield send
+
+    def foreign_children(self, connection: Connection, tables: Sequence[Table]) -> tuple[str, ...]:
+        inside = text("""
+            SELECT DISTINCT format('%s (%s)', c.conrelid::regclass, c.conname)
+            FROM pg_catalog.pg_constraint c
+            WHERE c.contype = 'f' AND c.conparentid = 0
+              AND c.confrelid = ANY (CAST(:tables AS oid[])) AND c.conrelid <> ALL (CAST(:tables AS oid[]))
+            ORDER BY 1""")
+        oids = [oid for oid, _ in tables_of(connection, tables)]
+        return tuple(connection.scalars(inside, {"tables": oids}))
+
+    def empty(self, connection: Connection, tables: Sequence[Table]) -> None:
+        names = sql.SQL(", ").join(rows_of(table) for table in tables)
+        raw(connection).execute(sql.SQL("TRUNCATE {} RESTART IDENTITY").format(names))
+
+    def disable_triggers(self, connection: Connection, tables: Sequence[Table]) -> TriggerState:
+        oids = tables_of(connection, tables)
+        rows = connection.execute(
+            text("""
+                SELECT c.oid, n.nspname, c.relname, t.tgname, t.tgenabled, pg_has_role(c.relowner, 'USAGE')
+                FROM pg_catalog.pg_trigger t JOIN pg_catalog.pg_class c ON c.oid = t.tgrelid
+                JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+                WHERE NOT t.tgisinternal AND t.tgenabled IN ('O', 'A') AND t.tgrelid = ANY (CAST(:tables AS oid[]))"""),
+            {"tables": [oid for oid, _ in oids]},
+        ).all()  # fmt: skip
+        keys = dict(oids)
+        enable = []
+        for _, schema, name, trigger, state, owned in rows:
+            if owned:
+                parts = {"table": sql.Identifier(schema, name), "trigger": sql.Identifier(trigger)}
+                raw(connection).execute(sql.SQL("ALTER TABLE ONLY {table} DISABLE TRIGGER {trigger}").format(**parts))
+                word = sql.SQL("ENABLE ALWAYS" if state == "A" else "ENABLE")
+                again = sql.SQL("ALTER TABLE ONLY {table} {word} TRIGGER {trigger}").format(word=word, **parts)
+                enable.append(again.as_string())
+        kept = dict.fromkeys(keys[oid] for oid, _, _, _, _, owned in rows if not owned)
+        return TriggerState(enable=tuple(enable), kept=tuple(kept))
+
+    def defer_constraints(self, connection: Connection) -> None:
+        connection.execute(text("SET CONSTRAINTS ALL DEFERRED"))
+
+    def check_deferred(self, connection: Connection) -> None:
+        connection.execute(text("SET CONSTRAINTS ALL IMMEDIATE"))
+
+    def suspend_foreign_key(self, connection: Connection, table: Table, foreign_key: ForeignKey) -> str:
+        found = connection.execute(
+            text("""
+                SELECT c.conname, pg_get_constraintdef(c.oid)
+                FROM pg_catalog.pg_constraint c
+                WHERE c.contype = 'f' AND c.conrelid = ANY (CAST(:tables AS oid[]))
+                  AND (SELECT array_agg(a.attname::text ORDER BY k.position)
+                       FROM unnest(c.conkey) WITH ORDINALITY k (number, position)
+                       JOIN pg_catalog.pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = k.number)
+                      = CAST(:columns AS text[])
+                ORDER BY c.conname <> :name LIMIT 1"""),
+            {"tables": [oid for oid, _ in tables_of(connection, [table])], "columns": list(foreign_key.columns),
+             "name": foreign_key.name},
+        ).one_or_none()  # fmt: skip
+        if found is None:
+            return ""
+        name, definition = sql.Identifier(found[0]), sql.SQL(found[1].removesuffix(" NOT VALID"))
+        raw(connection).execute(sql.SQL("ALTER TABLE {} DROP CONSTRAINT {}").format(name_of(table), name))
+        add = sql.SQL("ALTER TABLE {} ADD CONSTRAINT {} {}").format(name_of(table), name, definition)
+        return add.as_string()
+
+    def begin_backfill(self, connection: Connection, table: Table, columns: Sequence[str]) -> Table:
+        aside = replace(table, schema=None, name=f"dbclone_{table.name}"[:40], key=TableKey(f"aside {table.key}"))
+        names = sql.SQL(", ").join(map(sql.Identifier, columns))
+        raw(connection).execute(
+            sql.SQL("CREATE TEMPORARY TABLE {} ON COMMIT DROP AS SELECT {} FROM {} WITH NO DATA").format(
+                name_of(aside), names, name_of(table)
+            )
+        )
+        return aside
+
+    def finish_backfill(
+        self, connection: Connection, table: Table, aside: Table, key: Sequence[str], columns: Sequence[str]
+    ) -> None:
+        raw(connection).execute(sql.SQL("ANALYZE {}").format(name_of(aside)))
+        raw(connection).execute(
+            sql.SQL("UPDATE {} AS t SET {} FROM {} AS s WHERE {}").format(
+                rows_of(table),
+                sql.SQL(", ").join(sql.SQL("{0} = s.{0}").format(sql.Identifier(name)) for name in columns),
+                name_of(aside),
+                sql.SQL(" AND ").join(sql.SQL("t.{0} = s.{0}").format(sql.Identifier(name)) for name in key),
+            )
+        )
+
+    def advance_sequences(self, connection: Connection, tables: Sequence[Table]) -> None:
+        for state in self.sequences(connection, tables):
+            if not state.is_past:
+                # RESTART gives the sequence new storage, which a rollback throws away, and with it the setval.
+                self.execute(connection, f"ALTER SEQUENCE {state.name} RESTART")
+                raw(connection).execute("SELECT setval(%s::regclass, %s)", (state.name, state.extreme))
+
+    def analyze(self, connection: Connection, tables: Sequence[Table]) -> None:
+        if tables:
+            names = sql.SQL(", ").join(name_of(table) for table in tables)
+            raw(connection).execute(sql.SQL("ANALYZE {}").format(names))
+
+
+def _without_values(error: psycopg.Error) -> str:
+    """Return what happened without any value of a row: the server's texts may quote them.
+
+    ``invalid input syntax for type integer: "abc"`` → ``invalid input syntax for type integer: …``
+    """
+    if error.sqlstate is None:
+        return "the connection was lost"
+    for kind, sentence in _BROKEN:
+        if isinstance(error, kind):
+            return sentence
+    message = error.diag.message_primary or type(error).__name__
+    if error.sqlstate[:2] in _SAFE_CLASSES:
+        return message
+    if error.sqlstate.startswith("22"):
+        return _QUOTED.sub("…", message)
+    where = re.search(r"function [^(\s]+\(", error.diag.context or "")
+    return f"{where[0]}) raised an error" if where else f"error {error.sqlstate} ({type(error).__name__})"

@@ -1,0 +1,292 @@
+"""Results and errors as what the command line prints: lines for people, JSON data for machines.
+
+With :mod:`dbclone.cli`, the only module that formats for people. It prints nothing itself, and importing it loads
+neither numpy nor a driver: an error in the options must appear at once.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from statistics import median
+from typing import TYPE_CHECKING, Any
+
+from dbclone.errors import INTERRUPTED_EXIT_CODE, ConfigurationError, DbcloneError, VerifyError
+
+if TYPE_CHECKING:
+    from dbclone.demo import Demonstrated
+    from dbclone.model.flow import Check
+    from dbclone.results import Cloned, Described, Planned, Trained, Verified
+    from dbclone.schema.model import TableKey
+    from dbclone.schema.plan import Plan, Reference, Star, Step, TablePlan
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What a command ends with: ``data`` for the JSON object, ``lines`` for stdout."""
+
+    lines: tuple[str, ...]
+    data: Mapping[str, Any]
+    versions: Mapping[str, str] = field(default_factory=dict)
+    exit_code: int = 0
+
+_URL_PASSWORD = re.compile(r"(://[^\s/:@]*:)\S*@")
+_PARAMETER_PASSWORD = re.compile(r"((?:pass(?:word|wd|phrase)?|secret|token)=)[^&\s'\"]+", re.IGNORECASE)
+
+
+def without_secrets(text: str) -> str:
+    """Return ``text`` with the password of any URL in it replaced.
+
+    The last line of defence: messages are made without secrets, but a URL in the place of an option is repeated by the
+    command-line parser, and a driver may repeat its connection string.
+
+    ``no such option postgresql://ann:s3cret@host/shop`` → ``no such option postgresql://ann:***@host/shop``
+    """
+    return _PARAMETER_PASSWORD.sub(r"\1***", _URL_PASSWORD.sub(r"\1***@", text))
+
+
+def table_lines(head: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[int] = ()) -> Iterator[str]:
+    """Yield an aligned text table, indented by two; the columns in ``right`` are aligned right."""
+    widths = [max(len(row[n]) for row in (head, *rows)) for n in range(len(head))]
+    for row in (head, *rows):
+        cells = [cell.rjust(widths[n]) if n in right else cell.ljust(widths[n]) for n, cell in enumerate(row)]
+        yield ("  " + "  ".join(cells)).rstrip()
+
+
+def plan_lines(plan: Plan) -> Iterator[str]:
+    """Yield the plan for people: tables and roles, stars as small trees, load steps, cost, what each cut loses."""
+    schema = plan.schema
+    source_rows = sum(table.source_rows for table in plan.tables)
+    server = f"{schema.dialect} {schema.server_version}"
+    yield f"{server}: {len(plan.tables):,} tables, {source_rows:,} rows → {plan.rows:,} rows"
+    yield ""
+    yield "Tables"
+    rows = [
+        (table.table, f"{table.source_rows:,}", f"{table.sample_rows:,}", f"{table.rows:,}", _role(table))
+        for table in plan.tables
+    ]
+    yield from table_lines(("table", "source rows", "sampled", "to make", "role"), rows, right=(1, 2, 3))
+    yield ""
+    yield "Stars (each is one HMA1 model: a parent and its children)"
+    for star in plan.stars:
+        yield from _star(star)
+    yield ""
+    yield "Load"
+    for number, step in enumerate(plan.steps, 1):
+        yield f"  {number:>3}. {_step(step)}"
+    yield ""
+    yield f"Cost, within a factor of two on two cores: {_cost(plan)}"
+    if plan.notes:
+        yield ""
+        yield "Worth knowing"
+        for note in plan.notes:
+            yield f"  {note.table}: {note.message}"
+
+
+def _role(table: TablePlan) -> str:
+    """Return what the foreign keys of a table are used for: ``child of basket; links to product, store``."""
+    if not table.source_rows:
+        return "empty in the source"
+    parts = [f"child of {table.primary.foreign_key.parent}" if table.primary else "root"]
+    links = [_link(reference) for reference in table.links]
+    if links:
+        parts.append(f"link{'s' if len(links) > 1 else ''} to {', '.join(links)}")
+    return "; ".join(parts)
+
+
+def _link(reference: Reference) -> str:
+    return "itself" if reference.role == "self" else reference.foreign_key.parent
+
+
+def _star(star: Star) -> Iterator[str]:
+    yield f"  {star.parent}  {star.columns} columns" + (
+        f" + {star.width - star.columns:,} learned about its children" if star.branches else ""
+    )
+    for number, branch in enumerate(star.branches, 1):
+        detail = {
+            "correlations": "count, means, scales, correlations",
+            "scales": "count, means, scales",
+            "means": "count, means",
+        }[branch.detail]
+        corner = "└─" if number == len(star.branches) else "├─"
+        yield f"  {corner} {branch.child}  {branch.columns} columns: {detail}"
+
+
+def _step(step: Step) -> str:
+    from dbclone.schema.plan import Backfill, Load
+
+    if isinstance(step, Load):
+        return f"write {step.table}" + (f", {', '.join(step.null)} NULL at first" if step.null else "")
+    if isinstance(step, Backfill):
+        return f"fill in {step.foreign_key} of {step.table}"
+    return f"drop {step.foreign_key} of {step.table} for the load, and add it again after it"
+
+
+def _cost(plan: Plan) -> str:
+    cost = plan.cost
+    return (
+        f"sample {cost.sample_s:.0f} s, learn {cost.learn_s:.0f} s, generate {cost.generate_s:.0f} s, "
+        f"load {cost.load_s:.0f} s; {cost.memory_mb:,.0f} MB of memory"
+    )
+
+
+def rows_lines(source_rows: Mapping[TableKey, int], rows: Mapping[TableKey, int]) -> Iterator[str]:
+    """Yield the summary table of a run: rows per table, source and clone."""
+    lines = [(key, f"{source_rows.get(key, 0):,}", f"{count:,}") for key, count in rows.items()]
+    total = ("all", f"{sum(source_rows.get(key, 0) for key in rows):,}", f"{sum(rows.values()):,}")
+    yield from table_lines(("table", "source rows", "clone rows"), [*lines, total], right=(1, 2))
+
+
+def check_lines(checks: Sequence[Check]) -> Iterator[str]:
+    """Yield how many checks of each kind passed, how far the columns are from the source's, and each failed check."""
+    for kind in dict.fromkeys(check.kind for check in checks if check.kind != "distance"):
+        passed = sum(check.kind == kind and check.passed for check in checks)
+        total = sum(check.kind == kind for check in checks)
+        yield f"  {kind}: {passed:,} of {total:,} passed"
+    distances = [check for check in checks if check.kind == "distance"]
+    if distances:
+        farthest = max(distances, key=lambda check: check.found)
+        yield (
+            f"  distance: median {median(check.found for check in distances):.3f} over {len(distances):,} columns, "
+            f"largest {farthest.found:.3f} ({farthest.table}.{farthest.name})"
+        )
+    for check in checks:
+        if not check.passed:
+            yield f"  FAILED {describe_check(check)}"
+
+
+def describe_check(check: Check) -> str:
+    """Return one line about a check: ``orphans basket basket_store_fk: 3 found``."""
+    where = check.table if check.name in ("", check.table) else f"{check.table} {check.name}"
+    return f"{check.kind} {where}: {check.message or f'{check.found:g} found'}"
+
+
+def check_data(check: Check) -> dict[str, Any]:
+    """Return a check as JSON data."""
+    return dataclasses.asdict(check)
+
+
+def _table_data(table: TableKey, source_rows: int | None, rows: int) -> dict[str, Any]:
+    return {"table": table, "source_rows": source_rows, "rows": rows}
+
+
+def planned(result: Planned) -> Outcome:
+    """Render the result of ``plan``, and of ``clone --dry-run``."""
+    from dbclone.schema.plan import plan_to_json
+
+    data = {
+        "source": result.source,
+        "tables": [_table_data(table.table, table.source_rows, table.rows) for table in result.plan.tables],
+        "plan": plan_to_json(result.plan),
+    }
+    return Outcome(lines=tuple(plan_lines(result.plan)), data=data)
+
+
+def trained(result: Trained) -> Outcome:
+    """Render the result of ``train``."""
+    sampled = sum(table.sample_rows for table in result.plan.tables)
+    size = result.file.stat().st_size
+    lines = (
+        f"learned {len(result.plan.tables):,} tables from a sample of up to {sampled:,} rows of {result.source}",
+        f"model: {result.file} ({size / 1e6:.1f} MB); write a twin with: dbclone generate {result.file} TARGET",
+    )
+    tables = [_table_data(table.table, table.source_rows, table.sample_rows) for table in result.plan.tables]
+    return Outcome(lines=lines, data={"source": result.source, "tables": tables, "model": str(result.file)})
+
+
+def cloned(result: Cloned) -> Outcome:
+    """Render the result of ``clone`` and of ``generate``."""
+    source_rows = {table.table: table.source_rows for table in result.plan.tables}
+    rows = {key: result.rows[key] for key in source_rows}
+    lines = [*rows_lines(source_rows, rows), "", "Checks", *check_lines(result.checks), ""]
+    lines += [f"{result.source} → {result.target}: {sum(rows.values()):,} rows, every check passed"]
+    files = {"model": result.model_file, "report": result.report_file}
+    lines += [f"{name}: {file}" for name, file in files.items() if file]
+    data = {
+        "source": result.source,
+        "target": result.target,
+        "tables": [_table_data(key, source_rows[key], count) for key, count in rows.items()],
+        **{name: str(file) for name, file in files.items() if file},
+    }
+    return Outcome(lines=tuple(lines), data=data)
+
+
+def verified(result: Verified) -> Outcome:
+    """Render the result of ``verify``: a failed check ends the command with exit code 7."""
+    failed = sum(not check.passed for check in result.checks)
+    verdict = f"{failed:,} checks FAILED" if failed else "every check passed"
+    lines = (*check_lines(result.checks), f"{result.target}: {sum(result.rows.values()):,} rows, {verdict}")
+    data = {
+        "target": result.target,
+        "tables": [_table_data(key, None, rows) for key, rows in result.rows.items()],
+    }
+    return Outcome(lines=lines, data=data, exit_code=VerifyError.exit_code if failed else 0)
+
+
+def described(result: Described) -> Outcome:
+    """Render the result of ``metadata``: the metadata itself, unless it went to a file."""
+    import json
+
+    lines = [f"{name}: {file}" for name, file in (("metadata", result.file), ("diagram", result.diagram_file)) if file]
+    if result.file is None:
+        lines.insert(0, json.dumps(result.metadata, indent=4, ensure_ascii=False))
+    notes = [dataclasses.asdict(note) for note in result.notes]
+    return Outcome(lines=tuple(lines), data={"source": result.source, "metadata": result.metadata, "notes": notes})
+
+
+def demonstrated(result: Demonstrated) -> Outcome:
+    """Render the result of ``demo``: the clone, where everything is, and how to look into it."""
+    outcome = cloned(result.cloned)
+    lines = (
+        *outcome.lines,
+        "",
+        f"source: {result.source}",
+        f"clone: {result.target}",
+        "Look into them:",
+        *(f"  {command}" for command in result.commands),
+    )
+    where = {"source": result.source, "target": result.target, "commands": result.commands}
+    return dataclasses.replace(outcome, lines=lines, data={**outcome.data, **where})
+
+
+def failed(error: BaseException, stage: str | None) -> Outcome:
+    """Render an error: what happened on one line, then details, one problem each.
+
+    Messages of the errors of dbclone only: others may repeat a value or a password. A KeyboardInterrupt is no error,
+    and anything that is not a :class:`DbcloneError` is a bug.
+    """
+    if isinstance(error, DbcloneError):
+        stage, code = error.stage or stage, error.exit_code
+        message, details = without_secrets(" ← ".join(_chain(error))), tuple(map(without_secrets, error.details))
+    elif isinstance(error, KeyboardInterrupt):
+        code, message, details = INTERRUPTED_EXIT_CODE, "interrupted", ()
+    else:
+        code, details = DbcloneError.exit_code, ()
+        message = f"this is a bug in dbclone ({type(error).__name__}): --debug shows where; please report it"
+    where = f"{stage}: " if stage else ""
+    data = {"exit_code": code, "stage": stage, "message": message, "details": list(details)}
+    return Outcome(
+        lines=(f"error: {where}{message}", *(f"  {detail}" for detail in details)),
+        data={"error": data},
+        exit_code=code,
+    )
+
+
+def misused(message: str, usage: str) -> Outcome:
+    """Render an error of usage: how the command is called, and what was wrong."""
+    message = without_secrets(message)
+    code = ConfigurationError.exit_code
+    error: dict[str, Any] = {"exit_code": code, "stage": None, "message": message, "details": []}
+    return Outcome(lines=(usage, f"error: {message}"), data={"error": error}, exit_code=code)
+
+
+def _chain(error: DbcloneError) -> Iterator[str]:
+    """Yield the messages of an error and of those that caused it, each once."""
+    cause: BaseException | None = error
+    said = ""
+    while isinstance(cause, DbcloneError):
+        if str(cause) not in said:
+            said += str(cause)
+            yield str(cause)
+        cause = cause.__cause__

@@ -1,0 +1,85 @@
+"""What each command of the pipeline returns: frozen values, with nothing in them that may not be shown.
+
+Databases are named by their URLs without the password.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dbclone.model.flow import Check
+from dbclone.schema.model import TableKey
+from dbclone.schema.plan import Note, Plan
+
+
+@dataclass(frozen=True, kw_only=True)
+class Record:
+    """What is known of any run: seconds per stage in order, warnings for people, and versions of what took part."""
+
+    seconds: Mapping[str, float]
+    warnings: tuple[str, ...]
+    versions: Mapping[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Planned:
+    """What ``plan`` returns."""
+
+    source: str
+    plan: Plan
+    record: Record
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trained:
+    """What ``train`` returns: the plan that was learned, and the file that was written."""
+
+    source: str
+    plan: Plan
+    file: Path
+    record: Record
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cloned:
+    """What ``clone`` and ``generate`` return; ``source`` is the model's file for the latter."""
+
+    source: str
+    target: str
+    plan: Plan
+    rows: Mapping[TableKey, int]
+    checks: tuple[Check, ...]
+    seed: int
+    record: Record
+    model_file: Path | None = None
+    report_file: Path | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verified:
+    """What ``verify`` returns; it is for the caller to look at ``passed``."""
+
+    target: str
+    rows: Mapping[TableKey, int]
+    checks: tuple[Check, ...]
+    record: Record
+
+    @property
+    def passed(self) -> bool:
+        """Whether every check passed."""
+        return all(check.passed for check in self.checks)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Described:
+    """What ``metadata`` returns: SDV's metadata as JSON data, what SDV cannot hold, and the files written."""
+
+    source: str
+    metadata: Mapping[str, Any]
+    notes: tuple[Note, ...]
+    record: Record
+    file: Path | None = None
+    diagram_file: Path | None = None
