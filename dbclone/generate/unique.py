@@ -65,7 +65,7 @@ def exchange(fixed: Integers, chosen: Integers, parents: int, scores: Floats, ra
         able = ~np.isin(partner, mine) & (out[partner] >= 0) & (fixed[partner] >= 0)
         mine, partner = mine[able], partner[able]
         new = np.concatenate([pairs(fixed[mine], out[partner]), pairs(fixed[partner], out[mine])])
-        values, inverse, count = np.unique(new, return_inverse=True, return_counts=True)
+        _, inverse, count = np.unique(new, return_inverse=True, return_counts=True)
         good = ~np.isin(new, codes) & (count[inverse] == 1)
         both = good[: len(mine)] & good[len(mine) :]
         mine, partner = mine[both], partner[both]
