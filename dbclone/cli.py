@@ -63,6 +63,14 @@ _Tables = Annotated[
 _Exclude = Annotated[
     list[str] | None, typer.Option("--exclude", metavar="GLOB", help="Tables to leave out. May be repeated.")
 ]
+_Reference = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--reference",
+        metavar="CHILD.COLUMN=PARENT.COLUMN",
+        help="A reference that no foreign key declares. May be repeated.",
+    ),
+]
 _OnExisting = Annotated[
     str | None,
     typer.Option(metavar="refuse|truncate|append", help="What to do with a target that holds rows. [refuse]"),
@@ -98,6 +106,7 @@ def clone(
     seed: _Seed = None,
     tables: _Tables = None,
     exclude: _Exclude = None,
+    reference: _Reference = None,
     on_existing: _OnExisting = None,
     save_model: Annotated[Path | None, typer.Option(metavar="FILE", help="Keep what was learned.")] = None,
     report: _Report = None,
@@ -116,6 +125,7 @@ def clone(
             seed=seed,
             tables=tables,
             exclude=exclude,
+            reference=reference,
             on_existing=on_existing,
             save_model=save_model,
             report=report,
@@ -127,7 +137,7 @@ def clone(
             return render.planned(pipeline.plan_source(source_url, settings, talk.on_event))
         return render.cloned(pipeline.clone(source_url, target_url, settings, talk.on_event))
 
-    _run("clone", work, as_json=as_json, quiet=quiet, debug=debug)
+    _run("clone", work, seed=seed, as_json=as_json, quiet=quiet, debug=debug)
 
 
 @app.command()
@@ -138,17 +148,21 @@ def plan(
     sample_rows: _SampleRows = None,
     tables: _Tables = None,
     exclude: _Exclude = None,
+    reference: _Reference = None,
     as_json: _Json = False,
     quiet: _Quiet = False,
     debug: _Debug = False,
 ) -> None:
     """Print what a clone would do.
 
-    The tables' roles, the stars, the load steps, what it would cost and what each cut loses. Counts rows, reads none.
+    The tables' roles, the stars, the load steps, what it would cost and what each cut loses. Counts rows, and
+    reads some to find references that no foreign key declares.
     """
 
     def work(talk: Talk) -> Outcome:
-        settings = _settings(scale=scale, rows=rows, sample_rows=sample_rows, tables=tables, exclude=exclude)
+        settings = _settings(
+            scale=scale, rows=rows, sample_rows=sample_rows, tables=tables, exclude=exclude, reference=reference
+        )
         url = _required(source, "SOURCE", SOURCE_VARIABLE)
         from dbclone import pipeline
 
@@ -165,6 +179,7 @@ def train(
     seed: _Seed = None,
     tables: _Tables = None,
     exclude: _Exclude = None,
+    reference: _Reference = None,
     as_json: _Json = False,
     quiet: _Quiet = False,
     debug: _Debug = False,
@@ -177,13 +192,15 @@ def train(
     def work(talk: Talk) -> Outcome:
         if out is None:
             raise ConfigurationError("train needs --out MODEL, the file to write")
-        settings = _settings(sample_rows=sample_rows, seed=seed, tables=tables, exclude=exclude, save_model=out)
+        settings = _settings(
+            sample_rows=sample_rows, seed=seed, tables=tables, exclude=exclude, reference=reference, save_model=out
+        )
         url = _required(source, "SOURCE", SOURCE_VARIABLE)
         from dbclone import pipeline
 
         return render.trained(pipeline.train_model(url, settings, talk.on_event))
 
-    _run("train", work, as_json=as_json, quiet=quiet, debug=debug)
+    _run("train", work, seed=seed, as_json=as_json, quiet=quiet, debug=debug)
 
 
 @app.command()
@@ -208,7 +225,7 @@ def generate(
 
         return render.cloned(pipeline.generate_into(model, url, settings, talk.on_event))
 
-    _run("generate", work, as_json=as_json, quiet=quiet, debug=debug)
+    _run("generate", work, seed=seed, as_json=as_json, quiet=quiet, debug=debug)
 
 
 @app.command()
@@ -256,9 +273,7 @@ def metadata(
         url = _required(source, "SOURCE", SOURCE_VARIABLE)
         from dbclone import pipeline
 
-        return render.described(
-            pipeline.source_metadata(url, settings, talk.on_event, out=out, diagram_file=diagram)
-        )
+        return render.described(pipeline.source_metadata(url, settings, talk.on_event, out=out, diagram_file=diagram))
 
     _run("metadata", work, as_json=as_json, quiet=quiet, debug=debug)
 
@@ -282,7 +297,7 @@ def demo(
 
         return render.demonstrated(demonstration.run_demo(settings, talk.on_event, full=full))
 
-    _run("demo", work, as_json=as_json, quiet=quiet, debug=debug)
+    _run("demo", work, seed=seed, as_json=as_json, quiet=quiet, debug=debug)
 
 
 def _settings(*, rows: list[str] | None = None, **values: Any) -> Settings:

@@ -34,6 +34,7 @@ class Settings(BaseModel):
     seed: Annotated[int, Field(ge=0, le=MAX_SEED)] = 0
     tables: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
+    reference: tuple[str, ...] = ()
     on_existing: OnExisting = "refuse"
     save_model: Path | None = None
     report: Path | None = None

@@ -16,17 +16,16 @@ from dbclone.db.reflect import reflect_schema
 from dbclone.events import OnEvent, Said
 from dbclone.examples import load_example
 from dbclone.results import Cloned
+from dbclone.stages import Run
 
 EXAMPLE = "complete_journey"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Demonstrated:
-    """What ``demo`` returns: the clone, the two databases as dbclone names them, and commands that open each."""
+    """What ``demo`` returns: the clone, and a command that opens each of the two databases, the source first."""
 
     cloned: Cloned
-    source: str
-    target: str
     commands: tuple[str, ...]
 
 
@@ -34,25 +33,25 @@ def run_demo(settings: Settings, on_event: OnEvent, *, full: bool = False) -> De
     """Fill the source unless it is there, clone it, and write a report beside the server's data."""
     source = f"{EXAMPLE}_full" if full else EXAMPLE
     twin = f"{source}_twin"
-    run = pipeline.Run(on_event)
+    run = Run(on_event)
+
+    def say(line: str) -> None:
+        on_event(Said(text=line))
+
     with run.stage("example"):
         server = embedded.start()
         server.create_database(source)
         if _is_empty(server.url(source)):
-            notes = load_example(EXAMPLE, server.url(source), full=full, progress=lambda line: on_event(Said(text=line)))
-            for note in notes.notes:
-                on_event(Said(text=note))
+            loaded = load_example(EXAMPLE, server.url(source), full=full, progress=say)
+            for note in loaded.notes:
+                say(note)
         server.drop_database(twin)
         server.create_database(twin)
     report = server.data_dir.parent / f"{twin}.html"
     settings = settings.model_copy(update={"report": report})
     psql = f"{server.bin_dir / 'psql'} -h {server.socket_dir} -U {embedded.SUPERUSER}"
-    return Demonstrated(
-        cloned=pipeline.clone(server.url(source), server.url(twin), settings, on_event),
-        source=f"{embedded.SCHEME}{source}",
-        target=f"{embedded.SCHEME}{twin}",
-        commands=(f"{psql} {source}", f"{psql} {twin}"),
-    )
+    cloned = pipeline.clone(f"{embedded.SCHEME}{source}", f"{embedded.SCHEME}{twin}", settings, on_event)
+    return Demonstrated(cloned=cloned, commands=(f"{psql} {source}", f"{psql} {twin}"))
 
 
 def _is_empty(url: str) -> bool:

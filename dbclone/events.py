@@ -11,9 +11,11 @@ if TYPE_CHECKING:
     from dbclone.schema.model import TableKey
 
 Stage = Literal[
-    "example", "connect", "reflect", "plan", "target", "sample", "learn", "load", "verify", "compare", "report"
-]
-"""The stages in order. ``target`` asks whether the target may be written to; ``load`` generates the rows it writes;
+    "example", "connect", "reflect", "plan", "target", "sample", "learn", "rehearse", "load", "verify", "compare",
+    "report",
+]  # fmt: skip
+"""The stages in order. ``target`` asks whether the target may be written to; ``load`` generates the rows it writes, and
+``rehearse`` has the target judge some of them and undoes it;
 ``example`` is the demo's own: filling its source database."""
 
 

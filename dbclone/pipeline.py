@@ -1,16 +1,14 @@
 """The stages, wired: one function per command, each from values to a frozen result.
 
-Owns the order of the stages, the seconds each takes, which stage an error comes from, and the lives of the connections:
-everything that is read of the source is read in one snapshot, which is closed before learning begins; everything that
-can refuse a run (the target first of all) is asked before a row is read. What a stage does is the business of its room.
+Owns the order of the stages and the lives of the connections: everything that is read of the source is read in one
+snapshot, which is closed before learning begins; everything that can refuse a run, the target first of all, is asked
+before a row is read. What a stage does is the business of its room.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import json
-import platform
-import time
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from importlib.util import find_spec
@@ -18,84 +16,36 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from dbclone import __version__
 from dbclone.config import Settings
-from dbclone.db.connect import Database, open_database
+from dbclone.db.compare import compare
+from dbclone.db.connect import Database
 from dbclone.db.ddl import check_ddl, target_ddl
+from dbclone.db.discover import discover
 from dbclone.db.load import LoadEvent, load
 from dbclone.db.reflect import reflect_schema, select_tables
+from dbclone.db.rehearse import judge, rehearsal_rows, rehearse
 from dbclone.db.sample import count_rows, take_sample
 from dbclone.db.target import TargetState, prepare_target, same_database
-from dbclone.db.compare import compare
 from dbclone.db.verify import verify
-from dbclone.errors import ConfigurationError, DbcloneError, TargetError, VerifyError, at_most
-from dbclone.events import Checked, OnEvent, Progress, Stage, StageFinished, StageStarted, Warned, ignore
+from dbclone.errors import ConfigurationError, PlanError, TargetError, VerifyError, at_most
+from dbclone.events import Checked, OnEvent, Progress, ignore
 from dbclone.generate.batches import Generator
+from dbclone.generate.repair import ConditionError
 from dbclone.learn.metadata import describe_database
 from dbclone.model.artifact import load_model, save_model
-from dbclone.model.flow import Check, Ddl, Loaded, Sample
+from dbclone.model.flow import Check, Ddl, Loaded, Sample, Verdict
 from dbclone.model.parts import Model
 from dbclone.report.diagram import diagram
 from dbclone.report.html import Report, TableRows, render_html
-from dbclone.results import Cloned, Described, Planned, Record, Trained, Verified
+from dbclone.results import Cloned, Described, Planned, Trained, Verified
 from dbclone.run.local import ahead
+from dbclone.schema.declared import declare
 from dbclone.schema.model import Schema, TableKey
 from dbclone.schema.plan import Plan, PlanOptions, make_plan
+from dbclone.stages import Run
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
-
-
-class Run:
-    """One run under way: times its stages, names the failed one, passes events on."""
-
-    def __init__(self, on_event: OnEvent) -> None:
-        self.on_event = on_event
-        self.seconds: dict[str, float] = {}
-        self.warnings: list[str] = []
-        self.versions = {"dbclone": __version__, "python": platform.python_version()}
-        self._inner: list[float] = []
-
-    @contextmanager
-    def stage(self, stage: Stage) -> Iterator[None]:
-        """Run a block as a stage; an error in it carries the stage's name.
-
-        A stage within another, as ``verify`` is within ``load``, is not counted as time of the outer one.
-        """
-        self.on_event(StageStarted(stage=stage))
-        self._inner.append(0.0)
-        begun = time.perf_counter()
-        try:
-            yield
-        except DbcloneError as error:
-            error.stage = error.stage or stage
-            raise
-        finally:
-            whole = time.perf_counter() - begun
-            own = whole - self._inner.pop()
-            if self._inner:
-                self._inner[-1] += whole
-            self.seconds[stage] = self.seconds.get(stage, 0.0) + own
-            self.on_event(StageFinished(stage=stage, seconds=own))
-
-    def warn(self, stage: Stage, messages: Iterable[str]) -> None:
-        """Warn of each message, once."""
-        for message in messages:
-            if message not in self.warnings:
-                self.warnings.append(message)
-                self.on_event(Warned(stage=stage, message=message))
-
-    @contextmanager
-    def database(self, url: str, purpose: Literal["source", "target"]) -> Iterator[Database]:
-        """Open a database for the length of a block."""
-        with self.stage("connect"):
-            database = open_database(url, purpose=purpose)
-        with database:
-            yield database
-
-    def record(self) -> Record:
-        """Return what is known so far."""
-        return Record(seconds=dict(self.seconds), warnings=tuple(self.warnings), versions=dict(self.versions))
 
 
 def plan_source(source: str, settings: Settings, on_event: OnEvent = ignore) -> Planned:
@@ -103,7 +53,7 @@ def plan_source(source: str, settings: Settings, on_event: OnEvent = ignore) -> 
     run = Run(on_event)
     with run.database(source, "source") as origin, origin.snapshot() as connection:
         plan = _plan(run, origin, connection, settings)
-        return Planned(source=origin.name, plan=plan, record=run.record())
+        return Planned(source=run.names["source"], plan=plan, record=run.record())
 
 
 def clone(source: str, target: str, settings: Settings, on_event: OnEvent = ignore) -> Cloned:
@@ -116,23 +66,26 @@ def clone(source: str, target: str, settings: Settings, on_event: OnEvent = igno
     with run.database(source, "source") as origin, run.database(target, "target") as goal:
         with run.stage("target"):
             if same_database(origin, goal):
-                raise TargetError(f"source and target are the same database, {goal.name}: choose another target")
+                raise TargetError(
+                    f"source and target are the same database, {run.names['target']}: choose another target"
+                )
         with origin.snapshot() as connection:
             plan = _plan(run, origin, connection, settings)
             ddl = _definition(run, origin, plan.schema)
             state = _target_state(run, goal, plan.schema, ddl, settings)
             sample = _sample(run, origin, connection, plan, settings)
         model = _learn(run, sample, plan, ddl, settings)
-        loaded, checks = _load(run, goal, model, state, settings)
+        loaded, checks, repaired = _load(run, goal, model, state, settings)
         result = Cloned(
-            source=origin.name,
-            target=goal.name,
+            source=run.names["source"],
+            target=run.names["target"],
             plan=plan,
             rows=loaded.rows,
             checks=checks,
             seed=settings.seed,
             record=run.record(),
             model_file=settings.save_model,
+            repaired=repaired,
         )
         return _reported(run, result, settings, origin, goal)
 
@@ -150,7 +103,9 @@ def train_model(source: str, settings: Settings, on_event: OnEvent = ignore) -> 
             run.warn("reflect", ddl.lost)
             sample = _sample(run, origin, connection, plan, settings)
         _learn(run, sample, plan, ddl, settings)
-        return Trained(source=origin.name, plan=plan, file=settings.save_model, record=run.record())
+        return Trained(
+            source=run.names["source"], plan=plan, file=settings.save_model, seed=settings.seed, record=run.record()
+        )
 
 
 def generate_into(model_file: Path, target: str, settings: Settings, on_event: OnEvent = ignore) -> Cloned:
@@ -162,15 +117,16 @@ def generate_into(model_file: Path, target: str, settings: Settings, on_event: O
         run.versions |= {f"model {name}": version for name, version in model.versions.items()}
     with run.database(target, "target") as goal:
         state = _target_state(run, goal, model.plan.schema, model.ddl, settings)
-        loaded, checks = _load(run, goal, model, state, settings)
+        loaded, checks, repaired = _load(run, goal, model, state, settings)
         result = Cloned(
             source=str(model_file),
-            target=goal.name,
+            target=run.names["target"],
             plan=model.plan,
             rows=loaded.rows,
             checks=checks,
             seed=settings.seed,
             record=run.record(),
+            repaired=repaired,
         )
         return _reported(run, result, settings, None, goal)
 
@@ -206,7 +162,7 @@ def verify_target(
             with run.stage("compare"):
                 checks += compare(origin, goal, wanted)
         run.on_event(Checked(checks=tuple(checks)))
-        return Verified(target=goal.name, rows=rows, checks=tuple(checks), record=run.record())
+        return Verified(target=run.names["target"], rows=rows, checks=tuple(checks), record=run.record())
 
 
 def _missing(wanted: Schema, live: Schema) -> Iterator[Check]:
@@ -243,7 +199,7 @@ def source_metadata(
             _write(out, json.dumps(described.metadata, indent=4, ensure_ascii=False) + "\n")
     run.warn("reflect", (f"{note.table}: {note.message}" for note in described.notes))
     return Described(
-        source=origin.name,
+        source=run.names["source"],
         metadata=described.metadata,
         notes=described.notes,
         record=run.record(),
@@ -265,7 +221,7 @@ def _reflect(
     purpose: Literal["source", "target"] = "source",
 ) -> Schema:
     with run.stage("reflect"):
-        schema = reflect_schema(connection, database.dialect)
+        schema = declare(reflect_schema(connection, database.dialect), settings.reference)
         run.versions[purpose] = f"{schema.dialect} {schema.server_version}"
         return select_tables(schema, settings.tables, settings.exclude)
 
@@ -273,7 +229,10 @@ def _reflect(
 def _plan(run: Run, origin: Database, connection: Connection, settings: Settings) -> Plan:
     schema = _reflect(run, origin, connection, settings)
     with run.stage("plan"):
-        return make_plan(schema, count_rows(connection, origin.dialect, schema), settings.plan_options)
+        rows = count_rows(connection, origin.dialect, schema)
+        schema, found = discover(connection, origin.dialect, schema, rows)
+        plan = make_plan(schema, rows, settings.plan_options)
+        return dataclasses.replace(plan, notes=(*plan.notes, *found))
 
 
 def _definition(run: Run, origin: Database, schema: Schema) -> Ddl:
@@ -323,10 +282,36 @@ def _resized(plan: Plan, options: PlanOptions) -> Plan:
     return dataclasses.replace(plan, tables=tables)
 
 
+def _rehearse(
+    run: Run, goal: Database, model: Model, state: TargetState, settings: Settings
+) -> tuple[Verdict, ...]:
+    """Have the target judge rows by its constraints, and a long run rehearsed; return what it said."""
+    plan = model.plan
+
+    def check(connection: Connection) -> None:
+        _refuse_failed(verify(connection, goal.dialect, plan.schema))
+
+    with run.stage("rehearse"):
+        generator = Generator(model, seed=settings.seed, next_keys=state.next_key)
+        asked = [(plan.schema.table(key), *generator.candidates(key)) for key in (t.table for t in plan.tables)]
+        asked = [(table, conditions, rows) for table, conditions, rows in asked if conditions]
+        verdicts = judge(goal, plan, model.ddl, asked, state=state) if asked else ()
+        if rows := rehearsal_rows(plan):
+            few = Generator(model, seed=settings.seed, rows=rows, next_keys=state.next_key, verdicts=verdicts)
+            try:
+                rehearse(goal, plan, model.ddl, few.batches(), state=state, check=check)
+            except ConditionError:
+                raise
+            except PlanError as error:
+                # Keys that few rows cannot have, many may: those of the load itself are asked for there.
+                run.warn("rehearse", [f"so few rows could not be made as a rehearsal: {error}"])
+        return verdicts
+
+
 def _load(
     run: Run, goal: Database, model: Model, state: TargetState, settings: Settings
-) -> tuple[Loaded, tuple[Check, ...]]:
-    """Generate, load and verify in one transaction: a failed check undoes the load."""
+) -> tuple[Loaded, tuple[Check, ...], dict[TableKey, dict[str, int]]]:
+    """Rehearse, then generate, load and verify in one transaction: a failed check undoes the load."""
     plan, written = model.plan, dict[TableKey, int]()
     checks: list[Check] = []
 
@@ -342,11 +327,12 @@ def _load(
             run.on_event(Checked(checks=tuple(checks)))
             _refuse_failed(checks)
 
-    generator = Generator(model, seed=settings.seed, next_keys=state.next_key)
+    verdicts = _rehearse(run, goal, model, state, settings)
+    generator = Generator(model, seed=settings.seed, next_keys=state.next_key, verdicts=verdicts)
     expected = None if state.on_existing == "append" else generator.rows
     with run.stage("load"), closing(ahead(generator.batches())) as batches:
         loaded = load(goal, plan, model.ddl, batches, state=state, on_event=on_event, check=check)
-    return loaded, tuple(checks)
+    return loaded, tuple(checks), generator.repaired()
 
 
 def _refuse_failed(checks: Iterable[Check]) -> None:
@@ -380,7 +366,8 @@ def _reported(run: Run, result: Cloned, settings: Settings, origin: Database | N
             target=result.target,
             schema=result.plan.schema,
             tables=tuple(
-                TableRows(table=t.table, source_rows=t.source_rows, rows=result.rows[t.table]) for t in result.plan.tables
+                TableRows(table=t.table, source_rows=t.source_rows, rows=result.rows[t.table])
+                for t in result.plan.tables
             ),
             checks=checks,
             seconds=record.seconds,

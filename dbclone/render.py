@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from dbclone.schema.model import TableKey
     from dbclone.schema.plan import Plan, Reference, Star, Step, TablePlan
 
+
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
     """What a command ends with: ``data`` for the JSON object, ``lines`` for stdout."""
@@ -30,6 +31,7 @@ class Outcome:
     data: Mapping[str, Any]
     versions: Mapping[str, str] = field(default_factory=dict)
     exit_code: int = 0
+
 
 _URL_PASSWORD = re.compile(r"(://[^\s/:@]*:)\S*@")
 _PARAMETER_PASSWORD = re.compile(r"((?:pass(?:word|wd|phrase)?|secret|token)=)[^&\s'\"]+", re.IGNORECASE)
@@ -86,6 +88,8 @@ def plan_lines(plan: Plan) -> Iterator[str]:
 
 def _role(table: TablePlan) -> str:
     """Return what the foreign keys of a table are used for: ``child of basket; links to product, store``."""
+    if table.copied:
+        return "copied: migration bookkeeping"
     if not table.source_rows:
         return "empty in the source"
     parts = [f"child of {table.primary.foreign_key.parent}" if table.primary else "root"]
@@ -138,6 +142,16 @@ def rows_lines(source_rows: Mapping[TableKey, int], rows: Mapping[TableKey, int]
     yield from table_lines(("table", "source rows", "clone rows"), [*lines, total], right=(1, 2))
 
 
+def repaired_lines(repaired: Mapping[TableKey, Mapping[str, int]], rows: Mapping[TableKey, int]) -> Iterator[str]:
+    """Yield how many rows of each table were changed for each constraint."""
+    lines = [
+        (key, name, f"{count:,}", f"{100 * count / max(rows[key], 1):.1f} %")
+        for key, counts in repaired.items()
+        for name, count in counts.items()
+    ]
+    yield from table_lines(("table", "constraint", "rows", "share"), lines, right=(2, 3))
+
+
 def check_lines(checks: Sequence[Check]) -> Iterator[str]:
     """Yield how many checks of each kind passed, how far the columns are from the source's, and each failed check."""
     for kind in dict.fromkeys(check.kind for check in checks if check.kind != "distance"):
@@ -180,7 +194,7 @@ def planned(result: Planned) -> Outcome:
         "tables": [_table_data(table.table, table.source_rows, table.rows) for table in result.plan.tables],
         "plan": plan_to_json(result.plan),
     }
-    return Outcome(lines=tuple(plan_lines(result.plan)), data=data)
+    return Outcome(lines=tuple(plan_lines(result.plan)), data=data, versions=result.record.versions)
 
 
 def trained(result: Trained) -> Outcome:
@@ -192,7 +206,8 @@ def trained(result: Trained) -> Outcome:
         f"model: {result.file} ({size / 1e6:.1f} MB); write a twin with: dbclone generate {result.file} TARGET",
     )
     tables = [_table_data(table.table, table.source_rows, table.sample_rows) for table in result.plan.tables]
-    return Outcome(lines=lines, data={"source": result.source, "tables": tables, "model": str(result.file)})
+    data = {"source": result.source, "tables": tables, "model": str(result.file), "seed": result.seed}
+    return Outcome(lines=lines, data=data, versions=result.record.versions)
 
 
 def cloned(result: Cloned) -> Outcome:
@@ -200,6 +215,8 @@ def cloned(result: Cloned) -> Outcome:
     source_rows = {table.table: table.source_rows for table in result.plan.tables}
     rows = {key: result.rows[key] for key in source_rows}
     lines = [*rows_lines(source_rows, rows), "", "Checks", *check_lines(result.checks), ""]
+    if result.repaired:
+        lines += ["Rows changed to keep a constraint", *repaired_lines(result.repaired, rows), ""]
     lines += [f"{result.source} → {result.target}: {sum(rows.values()):,} rows, every check passed"]
     files = {"model": result.model_file, "report": result.report_file}
     lines += [f"{name}: {file}" for name, file in files.items() if file]
@@ -207,9 +224,15 @@ def cloned(result: Cloned) -> Outcome:
         "source": result.source,
         "target": result.target,
         "tables": [_table_data(key, source_rows[key], count) for key, count in rows.items()],
+        "seed": result.seed,
+        "repaired": [
+            {"table": key, "constraint": name, "rows": count, "of": rows[key]}
+            for key, counts in result.repaired.items()
+            for name, count in counts.items()
+        ],
         **{name: str(file) for name, file in files.items() if file},
     }
-    return Outcome(lines=tuple(lines), data=data)
+    return Outcome(lines=tuple(lines), data=data, versions=result.record.versions)
 
 
 def verified(result: Verified) -> Outcome:
@@ -221,7 +244,8 @@ def verified(result: Verified) -> Outcome:
         "target": result.target,
         "tables": [_table_data(key, None, rows) for key, rows in result.rows.items()],
     }
-    return Outcome(lines=lines, data=data, exit_code=VerifyError.exit_code if failed else 0)
+    code = VerifyError.exit_code if failed else 0
+    return Outcome(lines=lines, data=data, versions=result.record.versions, exit_code=code)
 
 
 def described(result: Described) -> Outcome:
@@ -232,7 +256,8 @@ def described(result: Described) -> Outcome:
     if result.file is None:
         lines.insert(0, json.dumps(result.metadata, indent=4, ensure_ascii=False))
     notes = [dataclasses.asdict(note) for note in result.notes]
-    return Outcome(lines=tuple(lines), data={"source": result.source, "metadata": result.metadata, "notes": notes})
+    data = {"source": result.source, "metadata": result.metadata, "notes": notes}
+    return Outcome(lines=tuple(lines), data=data, versions=result.record.versions)
 
 
 def demonstrated(result: Demonstrated) -> Outcome:
@@ -240,14 +265,10 @@ def demonstrated(result: Demonstrated) -> Outcome:
     outcome = cloned(result.cloned)
     lines = (
         *outcome.lines,
-        "",
-        f"source: {result.source}",
-        f"clone: {result.target}",
-        "Look into them:",
+        "Look into source and clone:",
         *(f"  {command}" for command in result.commands),
     )
-    where = {"source": result.source, "target": result.target, "commands": result.commands}
-    return dataclasses.replace(outcome, lines=lines, data={**outcome.data, **where})
+    return dataclasses.replace(outcome, lines=lines, data={**outcome.data, "commands": result.commands})
 
 
 def failed(error: BaseException, stage: str | None) -> Outcome:

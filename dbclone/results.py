@@ -6,7 +6,7 @@ Databases are named by their URLs without the password.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +40,7 @@ class Trained:
     source: str
     plan: Plan
     file: Path
+    seed: int
     record: Record
 
 
@@ -56,6 +57,8 @@ class Cloned:
     record: Record
     model_file: Path | None = None
     report_file: Path | None = None
+    repaired: Mapping[TableKey, Mapping[str, int]] = field(default_factory=dict)
+    """Rows that were changed so that they keep a constraint, per table and constraint."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,8 +8,10 @@ children of one parent row are a group, kept or dropped together, because a part
 a wrong fan-out; only of a group that is a large part of its table single rows go, at random. What was refused or
 dropped once never comes back, so that the work ends.
 
-A reference within a cycle (a self-reference, most often) is cut instead if it may be NULL: a chain of millions, each
-row naming the one before it, has no closed part but its beginning.
+Within a cycle (a self-reference, most often) every row that comes in may need another, so room is made by dropping rows
+that are there already, with the rows they need, in order of urgency. Where that would leave next to nothing, references
+that may be NULL are cut instead: a chain of millions, each row naming the one before it, has no closed part but its
+beginning.
 """
 
 from __future__ import annotations
@@ -34,6 +36,7 @@ from dbclone.schema.plan import Plan
 
 Fetch = Callable[[Table, Sequence[str], Keys, Cap | None], pa.Table]
 """Reads the rows of a table that have one of these keys in these columns, at most so many per key."""
+Share = npt.NDArray[np.float64]
 EdgeKey = tuple[TableKey, str]
 """Child table and name of one of its foreign keys."""
 KeyColumns = tuple[TableKey, tuple[str, ...]]
@@ -47,7 +50,8 @@ class Drawing:
     ``whole`` are the tables that were read with all their rows, ``reduced`` those of them that lost some again.
     ``chosen`` are, per foreign key, the parent rows all of whose children were read, by key; ``spoiled`` those that
     lost children again. ``orphaned`` are references to rows that the source does not have, ``refused`` those to rows
-    that it has and the sample has not. ``urgency`` is there for tables that nothing is added to any more.
+    that it has and the sample has not; if they are of a table in ``cut``, references within a cycle are cut. ``rank``
+    and ``urgency`` have a number per row.
     """
 
     plan: Plan
@@ -56,11 +60,25 @@ class Drawing:
     base: dict[TableKey, Mask] = field(default_factory=dict)
     whole: set[TableKey] = field(default_factory=set)
     reduced: set[TableKey] = field(default_factory=set)
-    urgency: dict[TableKey, npt.NDArray[np.float64]] = field(default_factory=dict)
+    cut: set[TableKey] = field(default_factory=set)
+    rank: dict[TableKey, Share] = field(default_factory=dict)
+    urgency: dict[TableKey, Share] = field(default_factory=dict)
     chosen: dict[EdgeKey, Keys] = field(default_factory=dict)
     spoiled: defaultdict[EdgeKey, list[Keys]] = field(default_factory=lambda: defaultdict(list))
     orphaned: defaultdict[EdgeKey, list[Keys]] = field(default_factory=lambda: defaultdict(list))
     refused: defaultdict[KeyColumns, list[Keys]] = field(default_factory=lambda: defaultdict(list))
+
+    @cached_property
+    def layer(self) -> Mapping[TableKey, int]:
+        return graph.layers(self.plan.schema)
+
+    def in_cycle(self, edge: Edge) -> bool:
+        """Whether the foreign key is part of a cycle or refers to its own table."""
+        return self.layer[edge.child] == self.layer[edge.parent]
+
+    def is_cyclic(self, key: TableKey) -> bool:
+        """Whether rows of the table may, by some way, need rows of the table."""
+        return any(self.in_cycle(edge) for edge in self.edges_to[key])
 
     def table(self, key: TableKey) -> Table:
         return self.plan.schema.table(key)
@@ -98,6 +116,8 @@ class Drawing:
 
 LARGE_GROUPS = 20
 """A group of more than a twentieth of its table's rows is not kept or dropped as one."""
+FEWEST_BASE = 8
+"""References within a cycle are cut when less than an eighth of a table's sample would be left to stand for it."""
 
 
 def close(drawing: Drawing, fetch: Fetch) -> None:
@@ -105,21 +125,30 @@ def close(drawing: Drawing, fetch: Fetch) -> None:
 
     A reference to a row that the source does not have (NOT VALID keys permit it) is left as it is.
     """
-    layer = graph.layers(drawing.plan.schema)
-    for level in sorted(set(layer.values()), reverse=True):
-        tables = [key for key in drawing.rows if layer[key] == level]
-        edges = [edge for key in tables for edge in drawing.edges_to[key]]
-        # One round, and one that finds nothing, but for cycles: their tables share a layer.
-        while missing := [(edge, rows) for edge in edges if len(rows := _missing(drawing, edge))]:
-            for where in dict.fromkeys(_where(edge) for edge, _ in missing):
-                _fetch_missing(drawing, where, [item for item in missing if _where(item[0]) == where], layer, fetch)
-            _give_up_refused(drawing, layer)
-        for key in tables:
-            drawing.urgency[key] = _urgency(drawing, key, layer)
+    drawing.rank.update({key: _ranks(drawing, key) for key in drawing.rows})
+    for level in sorted(set(drawing.layer.values()), reverse=True):
+        tables = [key for key in drawing.rows if drawing.layer[key] == level]
+        drawing.urgency.update(_urgencies(drawing, tables))
+        again = True
+        while again:
+            again = False
+            for key in tables:
+                while missing := [(e, rows) for e in drawing.edges_to[key] if len(rows := _missing(drawing, e))]:
+                    # What other layers need comes first: it is known, what a cycle needs is not.
+                    missing.sort(key=lambda item: drawing.in_cycle(item[0]))
+                    first = missing[0][0]
+                    _complete(drawing, [item for item in missing if _alike(item[0], first, drawing)], fetch)
+                    _give_up_refused(drawing)
+                    drawing.urgency.update(_urgencies(drawing, tables if drawing.is_cyclic(key) else [key]))
+                    again = drawing.is_cyclic(key)
 
 
 def _where(edge: Edge) -> KeyColumns:
     return edge.parent, edge.foreign_key.parent_columns
+
+
+def _alike(edge: Edge, other: Edge, drawing: Drawing) -> bool:
+    return _where(edge) == _where(other) and drawing.in_cycle(edge) == drawing.in_cycle(other)
 
 
 def _missing(drawing: Drawing, edge: Edge) -> Positions:
@@ -131,24 +160,16 @@ def _missing(drawing: Drawing, edge: Edge) -> Positions:
     return positions[known < 0]
 
 
-def _fetch_missing(
-    drawing: Drawing,
-    where: KeyColumns,
-    missing: list[tuple[Edge, Positions]],
-    layer: Mapping[TableKey, int],
-    fetch: Fetch,
-) -> None:
+def _complete(drawing: Drawing, missing: Sequence[tuple[Edge, Positions]], fetch: Fetch) -> None:
     """Read the parents that child rows miss, all through the same columns of one table; refuse those without room."""
-    parent, columns = where
+    where = parent, columns = _where(missing[0][0])
     wanted = [
         keys_of(drawing.rows[edge.child].take(rows), drawing.table(edge.child), edge.foreign_key.columns)[0]
         for edge, rows in missing
     ]
-    urgency = [_urgency(drawing, edge.child, layer)[rows] for edge, rows in missing]
     numbers = numbered(*wanted)
-    admitted = np.unique(np.concatenate(numbers))
-    if parent not in drawing.whole:
-        admitted = _admitted(np.concatenate(numbers), np.concatenate(urgency), _room(drawing, parent, missing, layer))
+    urgency = np.concatenate([drawing.urgency[edge.child][rows] for edge, rows in missing])
+    admitted, dropped = _admitted(drawing, missing[0][0], np.concatenate(numbers), urgency)
     for (edge, _), keys, number in zip(missing, wanted, numbers, strict=True):
         fits = np.isin(number, admitted) & (match(keys, *drawing.refused[where]) < 0)
         if not fits.all():
@@ -161,38 +182,46 @@ def _fetch_missing(
             lost = match(new, drawing.parent_keys(edge)[0]) < 0
             if lost.any():
                 drawing.orphaned[edge.child, edge.foreign_key.name].append(take(new, np.flatnonzero(lost)))
+    if len(dropped):
+        _drop(drawing, parent, dropped)
 
 
-def _room(
-    drawing: Drawing, parent: TableKey, missing: list[tuple[Edge, Positions]], layer: Mapping[TableKey, int]
-) -> int:
-    """Return how many rows of ``parent`` may be added: a quarter is kept for those that its own cycle will need."""
-    bound = drawing.plan.table(parent).sample_rows
-    waiting = any(layer[edge.child] == layer[parent] for edge in drawing.edges_to[parent])
-    if waiting and all(layer[edge.child] > layer[parent] for edge, _ in missing):
-        bound -= bound // 4
-    return max(0, bound - int(drawing.rows[parent].num_rows))
+def _admitted(drawing: Drawing, edge: Edge, numbers: Positions, urgency: Share) -> tuple[Positions, Positions]:
+    """Return which of the missing parent rows, by number, may be added, and the positions of rows to drop for it.
 
-
-def _admitted(numbers: Positions, urgency: npt.NDArray[np.float64], room: int) -> Positions:
-    """Return the numbers that fit into ``room``, most urgent first, equally urgent ones all or none."""
+    The most urgent ones are; of those that are equally urgent all or none.
+    """
     order = np.argsort(urgency, kind="stable")
     unique, first = np.unique(numbers[order], return_index=True)
-    if len(unique) <= room:
-        return unique
-    urgencies = urgency[order][first]
-    return np.asarray(unique[urgencies < np.sort(urgencies)[room]])
+    urgencies, none = urgency[order][first], unique[:0]
+    bound = drawing.plan.table(edge.parent).sample_rows
+    room = bound - drawing.rows[edge.parent].num_rows
+    if drawing.is_cyclic(edge.parent) and not drawing.in_cycle(edge):
+        room -= bound // 4
+    if edge.parent in drawing.whole or len(unique) <= room:
+        return unique, none
+    if drawing.in_cycle(edge):
+        mine = drawing.urgency[edge.parent]
+        limit = np.sort(np.concatenate([mine, urgencies]))[bound]
+        if np.count_nonzero(drawing.base[edge.parent] & (mine < limit)) >= bound // FEWEST_BASE:
+            return unique[urgencies < limit], np.flatnonzero(mine >= limit)
+        drawing.cut.add(edge.parent)
+    limit = np.sort(urgencies)[max(0, room)]
+    return unique[urgencies < limit], none
 
 
 def _append(drawing: Drawing, table: Table, rows: pa.Table) -> None:
     """Append rows of a parent table. One that is there already (found under another spelling of its key) is not."""
     known = drawing.rows[table.key]
     if table.primary_key and set(table.primary_key) <= set(rows.column_names):
-        new, _ = keys_of(rows, table, table.primary_key)
+        new, positions = keys_of(rows, table, table.primary_key)
         present = match(new, keys_of(known, table, table.primary_key)[0]) >= 0
-        rows = rows.take(np.flatnonzero(~present & (first_of_each(new) == np.arange(rows.num_rows))))
+        again = first_of_each(new) != np.arange(len(positions))
+        rows = rows.take(np.setdiff1d(np.arange(rows.num_rows), positions[present | again]))
     drawing.rows[table.key] = pa.concat_tables([known, rows])
     drawing.base[table.key] = np.concatenate([drawing.base[table.key], np.zeros(rows.num_rows, dtype=bool)])
+    drawing.rank[table.key] = np.concatenate([drawing.rank[table.key], np.ones(rows.num_rows)])
+    drawing.urgency[table.key] = np.concatenate([drawing.urgency[table.key], np.ones(rows.num_rows)])
 
 
 def _groups(drawing: Drawing, child: TableKey) -> tuple[Positions, Mask]:
@@ -211,29 +240,42 @@ def _groups(drawing: Drawing, child: TableKey) -> tuple[Positions, Mask]:
     return groups, single
 
 
-def _urgency(drawing: Drawing, child: TableKey, layer: Mapping[TableKey, int]) -> npt.NDArray[np.float64]:
-    """Return the urgency of each row of ``child``: 0 to 1, less is more urgent.
+def _ranks(drawing: Drawing, key: TableKey) -> Share:
+    """Return a random share per row: of its group for a base row, 1 for others.
 
-    Ranks are shares, so that child tables of any size lose the same share of their rows.
+    Shares, so that child tables of any size lose the same part of their rows; and not whole ranks, for of groups that
+    tie all or none are admitted.
     """
-    if child in drawing.urgency:
-        return drawing.urgency[child]
-    numbers, groups = np.unique(_groups(drawing, child)[0], return_inverse=True)
-    # Not whole numbers: no two groups of different tables may tie, for tied ones are admitted all or none.
-    random = drawing.random(child, "urgency")
-    ranks = (random.permutation(len(numbers)) + random.random(len(numbers))) / max(1, len(numbers))
-    urgency = np.where(drawing.base[child], ranks[groups], 1.0)
-    for edge in drawing.edges_to[child]:
-        if layer[edge.child] > layer[child]:
-            keys, positions = drawing.references(edge)
-            found = match(keys, drawing.parent_keys(edge)[0])
-            parents = drawing.parent_keys(edge)[1][found[found >= 0]]
-            np.minimum.at(urgency, parents, drawing.urgency[edge.child][positions[found >= 0]])
-    np.minimum.at(ranks, groups, urgency)
-    return np.asarray(np.where(drawing.base[child], ranks[groups], urgency))
+    numbers, groups = np.unique(_groups(drawing, key)[0], return_inverse=True)
+    random = drawing.random(key, "urgency")
+    shares = (random.permutation(len(numbers)) + random.random(len(numbers))) / max(1, len(numbers))
+    return np.where(drawing.base[key], shares[groups], 1.0)
 
 
-def _give_up_refused(drawing: Drawing, layer: Mapping[TableKey, int]) -> None:
+def _urgencies(drawing: Drawing, tables: Sequence[TableKey]) -> dict[TableKey, Share]:
+    """Return the urgency of each row of ``tables``, which are of one layer: 0 to 1, less is more urgent."""
+    found = {key: drawing.rank[key].copy() for key in tables}
+    again = True
+    while again:
+        # Once; within a cycle as many times as its longest path has steps.
+        again = False
+        for key in tables:
+            before = found[key].copy()
+            for edge in drawing.edges_to[key]:
+                references, children = drawing.references(edge)
+                keys, parents = drawing.parent_keys(edge)
+                places = match(references, keys)
+                urgency = found[edge.child] if edge.child in found else drawing.urgency[edge.child]
+                np.minimum.at(found[key], parents[places[places >= 0]], urgency[children[places >= 0]])
+            numbers, groups = np.unique(_groups(drawing, key)[0], return_inverse=True)
+            most = np.ones(len(numbers))
+            np.minimum.at(most, groups, found[key])
+            found[key] = np.where(drawing.base[key], most[groups], found[key])
+            again |= drawing.is_cyclic(key) and not np.array_equal(before, found[key])
+    return found
+
+
+def _give_up_refused(drawing: Drawing) -> None:
     """Cut or drop the child rows that refer to a refused row, and those that refer to a dropped one, and so on."""
     again = True
     while again:
@@ -246,8 +288,8 @@ def _give_up_refused(drawing: Drawing, layer: Mapping[TableKey, int]) -> None:
             lost = positions[absent & (match(keys, *drawing.refused[_where(edge)]) >= 0)]
             if not len(lost):
                 continue
-            in_cycle = edge.is_self or layer[edge.child] == layer[edge.parent]
-            nullable = graph.nulled_columns(drawing.plan.schema, edge) if in_cycle else ()
+            may_cut = drawing.in_cycle(edge) and edge.parent in drawing.cut
+            nullable = graph.nulled_columns(drawing.plan.schema, edge) if may_cut else ()
             if nullable:
                 _cut(drawing, edge.child, nullable, lost)
             else:
@@ -276,12 +318,13 @@ def _drop(drawing: Drawing, child: TableKey, positions: Positions) -> None:
         key = edge.foreign_key
         if edge.child == child:
             # A large group that was thinned at random still shows what its children are like.
-            lost = dropped.filter(pa.array(~single[gone])) if primary and key is primary.foreign_key else dropped
+            lost = dropped.filter(pa.array(~single[gone])) if primary and key == primary.foreign_key else dropped
             drawing.spoiled[child, key.name].append(keys_of(lost, drawing.table(child), key.columns)[0])
         if edge.parent == child:
             drawing.refused[_where(edge)].append(keys_of(dropped, drawing.table(child), key.parent_columns)[0])
     drawing.rows[child] = drawing.rows[child].filter(pa.array(~gone))
     drawing.base[child] = drawing.base[child][~gone]
+    drawing.rank[child] = drawing.rank[child][~gone]
     if child in drawing.urgency:
         drawing.urgency[child] = drawing.urgency[child][~gone]
     if child in drawing.whole:

@@ -71,7 +71,7 @@ def _parts(table: Table, wanted: Schema) -> dict[str, object]:
     return {
         **{f"column {column.name}": replace(column, comment=None) for column in table.columns},
         "primary key": table.primary_key,
-        **{f"foreign key {key.name}": key for key in table.foreign_keys if key.parent in wanted},
+        **{f"foreign key {key.name}": key for key in table.foreign_keys if key.parent in wanted and not key.declared},
         **{f"unique key {key.name}": key for key in table.unique_keys},
         **{f"check {check.name}": check for check in table.checks},
     }

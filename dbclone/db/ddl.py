@@ -95,8 +95,10 @@ def _reflect(connection: sa.Connection, schema: Schema) -> sa.MetaData:
     for table in schema.tables:
         by_schema.setdefault(table.schema, []).append(table.name)
     with warnings.catch_warnings():
-        # Types that SQLAlchemy does not know are rendered as the database spells them.
-        warnings.filterwarnings("ignore", message="Did not recognize type", category=sa.exc.SAWarning)
+        # Types that SQLAlchemy does not know are rendered as the database spells them. And it warns of its own words
+        # for a check that is NOT VALID, which has no meaning where all rows are new.
+        for message in ("Did not recognize type", "Can't validate argument 'dialect_options'"):
+            warnings.filterwarnings("ignore", message=message, category=sa.exc.SAWarning)
         for name, tables in by_schema.items():
             metadata.reflect(connection, schema=name, only=tables, resolve_fks=False)
     return metadata
@@ -164,10 +166,6 @@ def _named_types(metadata: sa.MetaData) -> list[sa.types.SchemaType]:
     types = [column.type for table in metadata.tables.values() for column in table.columns]
     items = [item.item_type if isinstance(item, sa.ARRAY) else item for item in types]
     named = [item for item in items if isinstance(item, sa.types.SchemaType) and item.name]
-    for item in named:
-        # A domain's type is reflected with the collation of the domain, which would then be written twice.
-        if hasattr(item, "collation"):
-            item.collation = None
     return list({(item.schema, item.name): item for item in named}.values())
 
 
@@ -182,14 +180,18 @@ class _Verbatim(sa.types.UserDefinedType[Any]):
 
 
 def _bare_column(column: sa.Column[Any], type_text: str) -> sa.Column[Any]:
+    kind: Any = _Verbatim(type_text) if isinstance(column.type, sa.types.NullType) else column.type
+    if hasattr(kind, "data_type"):
+        # The base type of a domain is reflected without its length, and with the collation of the domain once more.
+        kind.data_type, kind.collation = _Verbatim(type_text), None
     extras = [item._copy() for item in (column.computed, column.identity) if item is not None]
     return sa.Column(
         column.name,
-        _Verbatim(type_text) if isinstance(column.type, sa.types.NullType) else column.type,
+        kind,
         *extras,
         server_default=None if extras else column.server_default,
         nullable=bool(column.nullable),
-        autoincrement=False,
+        autoincrement="auto" if column.identity is not None else False,
         comment=column.comment,
     )
 

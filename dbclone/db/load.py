@@ -91,6 +91,23 @@ def load(
     return Loaded(rows=dict(loader.rows), seconds={name: round(value, 3) for name, value in loader.seconds.items()})
 
 
+@contextmanager
+def undone(target: Database, plan: Plan, ddl: Ddl | None, *, state: TargetState) -> Iterator[Connection]:
+    """Give a connection to the target as it is when rows are about to be written; all of it is undone afterwards.
+
+    Raises LoadError as :func:`load` does.
+    """
+    with target.connect() as connection:
+        loader = _Loader(connection, target.dialect, plan, _ignore)
+        with loader.translated(), connection.begin() as transaction:
+            target.dialect.begin_load(connection)
+            if state.is_new and ddl is not None:
+                loader.define(ddl)
+            loader.part = "checks"
+            yield connection
+            transaction.rollback()
+
+
 @dataclass(frozen=True, kw_only=True)
 class _Sent:
     """A batch that was sent: lines ``start`` to before ``end`` of what the table was sent, counted from 1."""
@@ -129,9 +146,13 @@ class _Loader:
 
     def into_new(self, ddl: Ddl, batches: Iterable[Batch]) -> None:
         """Create the tables, fill them, then create keys, indexes, constraints and the rest."""
-        self._run("definition", ddl.before)
+        self.define(ddl)
         self._write(batches, nulled={})
         self._run("constraints", ddl.after)
+
+    def define(self, ddl: Ddl) -> None:
+        """Create what has to be there before the rows."""
+        self._run("definition", ddl.before)
 
     def into_existing(self, batches: Iterable[Batch], *, truncate: bool) -> None:
         """Fill tables that are there, under their own constraints."""

@@ -19,6 +19,7 @@ from sqlalchemy.exc import SAWarning
 
 from dbclone.db.dialects.base import CheckFacts, Dialect, TableFacts
 from dbclone.errors import ConfigurationError, at_most
+from dbclone.schema.checks import columns_named
 from dbclone.schema.model import Check, Column, Schema, Table, TableKey, table_key
 
 
@@ -54,6 +55,9 @@ def reflect_schema(connection: Connection, dialect: Dialect) -> Schema:
                         checks=_checks(checks.get(where, ()), facts.checks) + facts.domain_checks,
                         comment=_text(comments.get(where, {})),
                         partitioned=facts.partitioned,
+                        exclusions=facts.exclusions,
+                        routing=_routing(facts, columns[where], dialect.name),
+                        partition_keys=facts.partition_keys,
                     )
                 )
     kept = {table.key for table in tables}
@@ -65,6 +69,14 @@ def reflect_schema(connection: Connection, dialect: Dialect) -> Schema:
     )
     # Drops foreign keys to what was left out: a single partition, a table of an extension.
     return whole.keep(kept)
+
+
+def _routing(facts: TableFacts, columns: Sequence[ReflectedColumn], dialect: str) -> Check | None:
+    """Return the condition that a row belongs to a partition."""
+    if facts.routing is None:
+        return None
+    named = columns_named(facts.routing, [column["name"] for column in columns], dialect)
+    return Check(name=f"the partitions of {facts.name}", expression=facts.routing, columns=named or ())
 
 
 def _text(comment: Mapping[str, Any]) -> str | None:
@@ -86,6 +98,7 @@ def _column(column: ReflectedColumn, facts: TableFacts) -> Column:
         scale=found.scale,
         bytes=found.bytes,
         enum_values=found.enum_values,
+        parts=found.parts,
         domain=found.domain,
         comment=column.get("comment"),
     )

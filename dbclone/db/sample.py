@@ -46,6 +46,13 @@ def count_rows(connection: Connection, dialect: Dialect, schema: Schema) -> dict
             f"not permitted to read {what}: {names}; ask for the right, or leave them out with --exclude",
             details=(*(table.key for table in forbidden), grant),
         )
+    hidden = dialect.hidden_tables(connection, schema.tables)
+    if hidden:
+        raise ConnectError(
+            f"row-level security hides rows of {len(hidden)} tables from this role: connect as their owner (where it "
+            "is FORCEd on owners, as a role with BYPASSRLS), or leave the tables out with --exclude",
+            details=at_most([table.key for table in hidden]),
+        )
     return dialect.count_rows(connection, schema.tables)
 
 
@@ -80,6 +87,8 @@ class _Sampler:
         drawing = self.drawing
         crowded = _crowded(self.plan)
         for key in _parents_first(self.plan):
+            if self.plan.table(key).copied:
+                continue
             table = drawing.table(key)
             counts = self.dialect.count_null_references(self.connection, table)
             self.nulls.update({(key, name): count for name, count in counts.items()})
@@ -93,6 +102,11 @@ class _Sampler:
             source_rows={table.table: table.source_rows for table in self.plan.tables},
             null_references=self.nulls,
             fan_outs=self._fan_outs(),
+            copied={
+                plan.table: self.dialect.read_texts(self.connection, drawing.table(plan.table))
+                for plan in self.plan.tables
+                if plan.copied and plan.source_rows
+            },
         )
 
     # ---- The base: rows that stand for their table ------------------------------------------------------------------
@@ -139,23 +153,23 @@ class _Sampler:
         where the key's columns are not sampled.
         """
         drawing, plan = self.drawing, self.plan.table(table.key)
-        edge = next((e for e in self._edges_of(table) if e.foreign_key is key), None)
+        edge = next((e for e in self._edges_of(table) if e.foreign_key == key), None)
         if edge is None:
             return None
-        orphans = round(budget * self.nulls[table.key, key.name] / plan.source_rows)
+        unparented = round(budget * self.nulls[table.key, key.name] / plan.source_rows)
         keys, _ = drawing.parent_keys(edge)
         counts = self._count(edge, keys)
-        cap = _cap(plan, counts, budget - orphans)
+        cap = _cap(plan, counts, budget - unparented)
         order = drawing.random(table.key, "parents").permutation(len(counts))
         used = np.cumsum(np.minimum(counts[order], cap))
-        order = order[: np.searchsorted(used, max(budget - orphans, cap), side="right")]
+        order = order[: np.searchsorted(used, max(budget - unparented, cap), side="right")]
         drawing.chosen[table.key, key.name] = take(keys, order)
         order = order[counts[order] > 0]
         seed = int(drawing.random(table.key, "children").integers(2**31))
         limit = Cap(rows=cap, seed=seed, counts=counts[order])
         parts = [self.dialect.read_matching(self.connection, table, key.columns, take(keys, order), limit)]
-        if orphans:
-            parts.append(self._random(table, orphans, null_in=key))
+        if unparented:
+            parts.append(self._random(table, unparented, null_in=key))
         short = budget - sum(part.num_rows for part in parts)
         if short > budget // 2:
             parts.append(self._strangers(table, key, short))

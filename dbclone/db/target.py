@@ -67,6 +67,7 @@ def prepare_target(target: Database, schema: Schema, on_existing: OnExisting = "
                 details=at_most([f"{key} has rows" for key in filled]),
             )
         _refuse_differences(schema, live)
+        refuse_hidden(connection, target.dialect, existing)
         if on_existing == "truncate":
             _refuse_foreign_children(connection, target.dialect, existing)
         next_key = _next_keys(connection, target.dialect, existing) if on_existing == "append" else {}
@@ -142,6 +143,17 @@ def _refuse_foreign_children(connection: sa.Connection, dialect: Dialect, tables
             "other tables of the target refer to those that would be truncated: clone them as well, or drop these "
             "foreign keys, or use --on-existing append",
             details=at_most(children),
+        )
+
+
+def refuse_hidden(connection: sa.Connection, dialect: Dialect, tables: Sequence[Table]) -> None:
+    """Raise TargetError if row-level security keeps the role from writing or counting rows of ``tables``."""
+    hidden = dialect.hidden_tables(connection, tables)
+    if hidden:
+        raise TargetError(
+            f"row-level security of {len(hidden)} tables of the target applies to this role, which can neither load "
+            "nor count their rows: connect as their owner (where it is FORCEd on owners, as a role with BYPASSRLS)",
+            details=at_most([table.key for table in hidden]),
         )
 
 

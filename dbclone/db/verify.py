@@ -81,7 +81,8 @@ class _Verifier:
             yield self._check("orphans", key.name, broken, message=message)
             parent = self.schema.table(key.parent)
             found = [c for c in self.live if _is_foreign_key(c, key, parent)]
-            yield from self._in_place("orphans", key.name, key.validated, found)
+            if not key.declared:
+                yield from self._in_place("orphans", key.name, key.validated, found)
 
     def _orphans(self, key: ForeignKey) -> sa.Select[Any]:
         parent = self.schema.table(key.parent)

@@ -1,8 +1,7 @@
 """The example databases: where each one's files are, and loading one with real data.
 
-An example is a folder: ``schema.sql`` and ``constraints.sql``, run before and after the rows; ``load.py`` with a
-function ``load``, which reads data from a package of its own (none is shipped with dbclone); a ``README.md`` with the
-facts. In a checkout the folders are ``schemas/NAME``, in an installed wheel ``dbclone/examples/NAME``.
+An example is a folder: SQL files with the tables and their constraints; ``load.py`` with a function ``load``, which
+makes the rows or reads them from a package of its own (none are shipped with dbclone); a ``README.md`` with the facts. In a checkout the folders are ``schemas/NAME``, in an installed wheel ``dbclone/examples/NAME``.
 """
 
 from __future__ import annotations

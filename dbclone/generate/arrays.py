@@ -5,7 +5,7 @@ Every draw here is a hash of the row's index under a key, so a value does not de
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -16,32 +16,12 @@ import pyarrow.compute as pc
 from dbclone.errors import PlanError
 from dbclone.generate.streams import Integers, Streams, hashes
 from dbclone.model.rules import Quantiles
-from dbclone.schema.model import TypeKind
 
 Floats = npt.NDArray[np.float64]
 Name = tuple[str, ...]
 """Names a column's streams and, in messages, the column: table key, then column name."""
 
-ARROW_TYPES: Mapping[TypeKind, pa.DataType] = {
-    "boolean": pa.bool_(),
-    "integer": pa.int64(),
-    "decimal": pa.string(),
-    "float": pa.float64(),
-    "date": pa.date32(),
-    "time": pa.time64("us"),
-    "timestamp": pa.timestamp("us"),
-    "timestamptz": pa.timestamp("us", "UTC"),
-    "interval": pa.duration("us"),
-    "binary": pa.binary(),
-}
-"""The Arrow types of :mod:`dbclone.model.flow`; the kinds left out are text."""
-
 INTEGER_LIMITS = {1: 2**7 - 1, 2: 2**15 - 1, 3: 2**23 - 1, 4: 2**31 - 1, 8: 2**63 - 1}
-
-
-def arrow_type(kind: TypeKind) -> pa.DataType:
-    """Return the Arrow type of a column of this kind."""
-    return ARROW_TYPES.get(kind, pa.string())
 
 
 def stream_key(streams: Streams, *name: str) -> bytes:

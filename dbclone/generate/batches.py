@@ -7,23 +7,33 @@ from what this process computed before: the same values either way.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 import pyarrow as pa
 
-from dbclone.generate import constraints
+from dbclone.errors import PlanError
+from dbclone.generate import constraints, exclusion, unique
+from dbclone.generate.conditions import Draws, Kept
 from dbclone.generate.layout import Layouts
 from dbclone.generate.references import References
 from dbclone.generate.rows import Rows
 from dbclone.generate.shared import Name, Shared, is_distinct
-from dbclone.model.flow import Batch
+from dbclone.model.flow import Batch, Verdict
 from dbclone.model.parts import Model
 from dbclone.model.rules import Omitted
-from dbclone.schema.model import TableKey
+from dbclone.schema.checks import columns_of
+from dbclone.schema.model import Check, Exclusion, TableKey
+
+CANDIDATES = 10_000
+"""Rows of a table that the target judges beforehand, at least; all of a table with no more."""
 
 
 class Generator:
-    """All rows that a model makes with a seed. ``rows`` are those to make per table, ``next_keys`` where keys begin."""
+    """All rows that a model makes with a seed. ``rows`` are those to make per table, ``next_keys`` where keys begin.
+
+    ``verdicts`` are what the target said of :meth:`candidates`; like model and seed, they decide which rows are made.
+    """
 
     def __init__(
         self,
@@ -32,18 +42,26 @@ class Generator:
         seed: int,
         rows: Mapping[TableKey, int] | None = None,
         next_keys: Mapping[TableKey, int] | None = None,
+        verdicts: Sequence[Verdict] = (),
     ) -> None:
+        self.verdicts = tuple(verdicts)
         self.shared = Shared(model, seed, rows or {}, next_keys or {})
         self.references = References(self.shared, lambda: self.layouts, self._finished)
         self.layouts = Layouts(
-            model, self.shared.streams, self.shared.rows, limit=self.references.most_children, whole=self._is_whole
+            model, self.shared.streams, self.shared.rows, room=self.references.room, whole=self._is_whole
         )
-        self._judges: dict[TableKey, constraints.Judge | None] = {}
+        self._kept: dict[TableKey, Kept] = {}
+        self._spans: dict[TableKey, list[exclusion.Spans]] = {}
+        self._emptied: dict[TableKey, tuple[tuple[str, tuple[Name, ...]], ...]] = {}
+        for table in model.tables:
+            self._exclude(table.table)
+        self._repaired: dict[tuple[TableKey, int], Mapping[str, int]] = {}
+        self._copied = {copied.table: copied.rows() for copied in model.copied}
 
     @property
     def rows(self) -> Mapping[TableKey, int]:
-        """Rows that are made per table."""
-        return self.shared.rows
+        """Rows that are made per table, or taken over."""
+        return {**self.shared.rows, **{table: rows.num_rows for table, rows in self._copied.items()}}
 
     def batches(self) -> Iterator[Batch]:
         """Yield all batches, table by table in load order."""
@@ -53,10 +71,14 @@ class Generator:
 
     def batch_count(self, table: TableKey) -> int:
         """Return the number of batches of a table."""
-        return self.layouts.of(table).blocks if self.rows.get(table) else 0
+        if table in self._copied:
+            return 1
+        return self.layouts.of(table).blocks if self.shared.rows.get(table) else 0
 
     def batch(self, table: TableKey, number: int) -> Batch:
         """Return one batch: always the same rows for the same model, seed and row counts."""
+        if table in self._copied:
+            return Batch(table=table, number=number, first_row=0, rows=self._copied[table])
         columns = self._finished(table, number)
         names = [column.name for column in self.shared.schema.table(table).columns if column.name in columns]
         return Batch(
@@ -66,27 +88,122 @@ class Generator:
             rows=pa.table([columns[name] for name in names], names=names),
         )
 
+    def repaired(self) -> dict[TableKey, dict[str, int]]:
+        """Return, per table and constraint, how many rows of the batches made so far were repaired to keep it."""
+        found: dict[TableKey, Counter[str]] = {}
+        for (table, _), counts in self._repaired.items():
+            found.setdefault(table, Counter()).update(counts)
+        return {table: dict(counts) for table, counts in found.items() if counts}
+
+    def candidates(self, table: TableKey) -> tuple[tuple[Check, ...], pa.Table]:
+        """Return the conditions on rows of a table, and for the target to judge their columns in rows not yet repaired.
+
+        Those are rows of the table, all of a small one where there are conditions that only the target can judge, and
+        others drawn anew.
+        """
+        if not self.shared.rows.get(table):
+            return (), pa.table({})
+        described, dialect = self.shared.schema.table(table), self.shared.schema.dialect
+        written = {
+            c.name for c in described.written_columns if not isinstance(self.shared.rule(table, c.name), Omitted)
+        }
+        conditions = tuple(
+            check for check in constraints.row_conditions(described) if check.columns and set(check.columns) <= written
+        )
+        if not conditions:
+            return (), pa.table({})
+        names = [c.name for c in described.columns if any(c.name in check.columns for check in conditions)]
+        parts: list[pa.Table] = []
+        rows, wanted = 0, 2 * CANDIDATES
+        for number in range(self.batch_count(table)):
+            made = Rows(self.references, self.layouts.of(table), number)
+            batch = {name: made.column(name) for name in names}
+            parts.append(_plain_table(batch).slice(0, wanted))
+            rows += parts[-1].num_rows
+            if number == 0:
+                judge = constraints.judge(described, dialect, {n: a.type for n, a in batch.items()}, ())
+                if judge is not None and not judge.unjudged:
+                    wanted = rows
+                draws = Draws(made, batch, self.shared.streams.generator("candidates", table))
+                parts.append(_plain_table(draws(min(rows + 1_000, CANDIDATES))))
+            if rows >= wanted:
+                break
+        return conditions, pa.concat_tables(parts)
+
     def _finished(self, table: TableKey, number: int) -> dict[Name, pa.Array]:
         """Return all columns of a batch."""
         rows = Rows(self.references, self.layouts.of(table), number)
         rows.make_unique()
-        return rows.checked(lambda types: self._judge(table, types))
+        done = rows.finished(lambda types: self._conditions(table, types))
+        self._repaired[table, number] = done.repaired
+        return done.columns
 
-    def _judge(self, table: TableKey, types: Mapping[Name, pa.DataType]) -> constraints.Judge | None:
-        if table not in self._judges:
+    def _conditions(self, table: TableKey, types: Mapping[Name, pa.DataType]) -> Kept:
+        """Return what the rows of a table have to fulfil; PlanError for what cannot be kept."""
+        if table not in self._kept:
             schema = self.shared.schema
-            self._judges[table] = constraints.judge(schema.table(table), schema.dialect, types)
-        return self._judges[table]
+            described = schema.table(table)
+            keys, _ = unique.special_keys(described, schema.dialect, types)
+            self._kept[table] = Kept(
+                judge=constraints.judge(described, schema.dialect, types, self.verdicts),
+                keys=tuple(keys),
+                exclusions=tuple(item for item in self._spans[table] if {*item.written, *item.reads} <= set(types)),
+                emptied=self._emptied[table],
+            )
+        return self._kept[table]
+
+    def _exclude(self, table: TableKey) -> None:
+        """Decide how each exclusion constraint is kept. PlanError for one that cannot be."""
+        described, dialect = self.shared.schema.table(table), self.shared.schema.dialect
+        self._spans[table] = []
+        emptied = []
+        for item in described.exclusions:
+            spans = exclusion.spans(described, item, dialect)
+            if spans is not None:
+                self._spans[table].append(spans)
+            elif not unique.is_equality(item) and self.shared.rows.get(table):
+                emptied.append((item.name, self._nullable_element(table, item)))
+        self._emptied[table] = tuple(emptied)
+
+    def _nullable_element(self, table: TableKey, item: Exclusion) -> tuple[Name, ...]:
+        """Return the columns of an element of the constraint that may be NULL: what is NULL excludes nothing."""
+        described = self.shared.schema.table(table)
+        keyed = {n for key in described.uniques() for n in key} | {n for k in described.foreign_keys for n in k.columns}
+        for expression, _ in item.elements:
+            names = columns_of(expression, described, self.shared.schema.dialect) or ()
+            if len(names) == 1 and described.column(names[0]).nullable and names[0] not in keyed:
+                return names
+        elements = ", ".join(f"{expression} WITH {operator}" for expression, operator in item.elements)
+        raise PlanError(
+            f"{table}: rows that keep {item.name} (EXCLUDE {elements}) cannot be made: only a range that must not "
+            f"overlap among equals can, and nothing else in it may be NULL; leave the table out with --exclude {table}"
+        )
 
     def _is_whole(self, table: TableKey) -> bool:
         """Whether a table has to be one batch: a unique key neither by index nor within one family of children."""
-        return any(not self._is_local(table, key) for key in self.shared.schema.table(table).uniques())
+        described, dialect = self.shared.schema.table(table), self.shared.schema.dialect
+        plan = self.shared.plan.table(table)
+        for item in described.exclusions:
+            equal = {n for e, o in item.elements if o == "=" for n in columns_of(e, described, dialect) or ()}
+            if plan.primary is None or not set(plan.primary.foreign_key.columns) <= equal:
+                return True
+        expressions = [key for key in (*described.unique_keys, *described.partition_keys) if not key.is_plain]
+        if any(not self._is_local(table, key.columns) for key in expressions):
+            return True
+        return any(not self._is_local(table, key) for key in described.uniques())
 
     def _is_local(self, table: TableKey, key: Sequence[Name]) -> bool:
         plan = self.shared.plan.table(table)
         rules = [self.shared.rule(table, name) for name in key]
-        if any(is_distinct(rule) or isinstance(rule, Omitted) for rule in rules):
+        folded = {name: unique.is_folded(self.shared.schema.table(table).column(name)) for name in key}
+        if any(is_distinct(r, folded=folded[r.column]) or isinstance(r, Omitted) for r in rules):
             return True
         if plan.primary is not None and set(plan.primary.foreign_key.columns) <= set(key):
             return True
         return any(r.unique and not r.shared and set(r.foreign_key.columns) <= set(key) for r in plan.links)
+
+
+def _plain_table(columns: Mapping[Name, pa.Array]) -> pa.Table:
+    """Return the columns as a table, without dictionaries: parts of it are put together."""
+    plain = {n: a.cast(a.type.value_type) if pa.types.is_dictionary(a.type) else a for n, a in columns.items()}
+    return pa.table(plain)

@@ -9,13 +9,23 @@ Integers = npt.NDArray[np.int64]
 
 
 def fit_counts(
-    wanted: npt.NDArray[np.float64], total: int, most: npt.NDArray[np.int64] | int, random: np.random.Generator
+    wanted: npt.NDArray[np.float64],
+    total: int,
+    most: npt.NDArray[np.int64] | int,
+    random: np.random.Generator,
+    *,
+    least: npt.NDArray[np.int64] | None = None,
 ) -> Integers:
-    """Return non-negative whole counts near ``wanted`` that sum to ``total``, none above ``most``.
+    """Return non-negative whole counts near ``wanted`` that sum to ``total``, none above ``most`` or below ``least``.
 
     Parents without children are kept childless as long as the others can take the rows. Raises ValueError if ``most``
-    does not allow the total.
+    does not allow the total. Where ``least`` asks for more than the total, its first ones are granted.
     """
+    if least is not None:
+        granted = np.minimum(least, np.broadcast_to(np.asarray(most, dtype=np.int64), wanted.shape))
+        granted = np.where(np.cumsum(granted) <= total, granted, 0)
+        rest = np.clip(np.nan_to_num(wanted) - granted, 0.0, None)
+        return granted + fit_counts(rest, total - int(granted.sum()), np.asarray(most) - granted, random)
     limit = np.broadcast_to(np.asarray(most, dtype=np.int64), wanted.shape)
     if int(limit.sum()) < total:
         raise ValueError(f"{total:,} rows do not fit: at most {int(limit.sum()):,}")

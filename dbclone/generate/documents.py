@@ -1,4 +1,4 @@
-"""JSON documents of learned structure.
+"""Documents of learned structure: JSON, XML, hstore.
 
 A pool of documents is made once per column and seed, and rows pick from it: documents are made one at a time in Python,
 50 µs each, which would be a minute for a million rows.
@@ -7,8 +7,10 @@ A pool of documents is made once per column and seed, and rows pick from it: doc
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any
+from xml.sax.saxutils import escape, quoteattr
 
 import numpy as np
 import pyarrow as pa
@@ -23,20 +25,73 @@ _POOL = 1024
 
 
 def json_values(rule: JsonRule, *, index: Integers, streams: Streams, name: Name) -> pa.Array:
-    """Return documents as compact text for the rows at ``index``."""
-    pool = _pool(rule.root, streams, name)
+    """Return documents as compact text for the rows at ``index``, in the form that the rule says."""
+    pool = _pool(rule.root, rule.form, streams, name)
     if rule.max_length is not None:
-        pool = tuple(document for document in pool if len(document) <= rule.max_length) or ("{}",)
+        pool = tuple(document for document in pool if len(document) <= rule.max_length) or (_EMPTY[rule.form],)
     values = arrays.take(pool, arrays.pick(index, arrays.stream_key(streams, *name), len(pool)))
     return arrays.with_nulls(values, index, rule.null_share, streams, name)
 
 
 @lru_cache(maxsize=64)
-def _pool(root: JsonNode, streams: Streams, name: Name) -> tuple[str, ...]:
+def _pool(root: JsonNode, form: str, streams: Streams, name: Name) -> tuple[str, ...]:
     random = streams.generator(*name, "documents")
     if not root.kinds:
-        return ("{}",)
-    return tuple(json.dumps(_document(root, random), separators=(",", ":")) for _ in range(_POOL))
+        return (_EMPTY[form],)
+    return tuple(_WRITERS[form](_document(root, random)) for _ in range(_POOL))
+
+
+# ---- How documents are written --------------------------------------------------------------------------------------
+
+_EMPTY = {"json": "{}", "xml": "<document/>", "hstore": ""}
+
+
+def _json(document: Any) -> str:
+    return json.dumps(document, separators=(",", ":"))
+
+
+def _hstore(document: Any) -> str:
+    """Return ``"a"=>"1","b"=>NULL``."""
+    return ",".join(f"{_quoted(key)}=>{'NULL' if value is None else _quoted(value)}" for key, value in document.items())
+
+
+def _quoted(value: Any) -> str:
+    return '"' + _text(value).replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def _text(value: Any) -> str:
+    return "" if value is None else value if isinstance(value, str) else json.dumps(value)
+
+
+def _xml(document: Any) -> str:
+    for name, content in document.items():
+        return _element(name, content)
+    return _EMPTY["xml"]
+
+
+def _element(name: str, content: Any) -> str:
+    """Return an element; see :class:`~dbclone.model.rules.JsonRule` for how it is kept."""
+    if isinstance(content, list):
+        return "".join(_element(name, item) for item in content)
+    members = content if isinstance(content, dict) else {"#": content}
+    attributes, inside = "", ""
+    for key, value in members.items():
+        if key.startswith("@xmlns"):
+            declared, _, namespace = key[1:].partition("=")
+            attributes += f" {declared}={quoteattr(namespace)}"
+        elif key.startswith("@"):
+            attributes += f" {key[1:]}={quoteattr(_text(value))}"
+        elif key == "#":
+            inside += escape(_text(value))
+        else:
+            inside += _element(key, value)
+    return f"<{name}{attributes}>{inside}</{name}>" if inside else f"<{name}{attributes}/>"
+
+
+_WRITERS: Mapping[str, Callable[[Any], str]] = {"json": _json, "xml": _xml, "hstore": _hstore}
+
+
+# ---- Documents ------------------------------------------------------------------------------------------------------
 
 
 def _document(node: JsonNode, random: np.random.Generator) -> Any:

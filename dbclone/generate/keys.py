@@ -19,10 +19,26 @@ from dbclone.errors import PlanError
 from dbclone.generate import arrays
 from dbclone.generate.arrays import Name
 from dbclone.generate.streams import Integers, Streams, hashes
-from dbclone.model.rules import CodeRule, Mask, Rule, SequenceKey, UuidKey
+from dbclone.generate.nested import MOST_ELEMENTS
+from dbclone.generate.structured import fit_bits, fit_network
+from dbclone.model.flow import arrow_type
+from dbclone.model.literals import intervals
+from dbclone.model.rules import (
+    ArrayRule,
+    BitRule,
+    CodeRule,
+    CompositeRule,
+    LabelKey,
+    Mask,
+    NetworkRule,
+    RangeRule,
+    Rule,
+    SequenceKey,
+    UuidKey,
+)
 from dbclone.schema.model import Column
 
-KeyRule = SequenceKey | UuidKey | CodeRule
+KeyRule = SequenceKey | LabelKey | UuidKey | CodeRule
 
 _MOST_CODES = 2**60
 """A mask numbers at most so many codes: sums of a few still fit into 64 bits. What is left over is drawn at random."""
@@ -35,6 +51,8 @@ def key_values(rule: KeyRule, column: Column, *, index: Integers, streams: Strea
     """
     if isinstance(rule, SequenceKey):
         values = _sequence(rule, column, index, name)
+    elif isinstance(rule, LabelKey):
+        values = _labels(rule, column, index, name)
     elif isinstance(rule, UuidKey):
         values = _uuids(rule, index, streams, name)
     else:
@@ -52,48 +70,84 @@ def fit_to_rows(rule: Rule, column: Column, *, rows: int, name: Name) -> Rule:
         return _fit_sequence(rule, column, rows, name)
     if isinstance(rule, CodeRule) and rule.unique:
         return _fit_codes(rule, rows, name)
+    if isinstance(rule, LabelKey) and rows > len(rule.values):
+        raise arrays.too_few(name, len(rule.values), f"in a column of type {column.type} there")
+    if isinstance(rule, NetworkRule) and rule.unique:
+        return fit_network(rule, column, rows=rows, name=name)
+    if isinstance(rule, BitRule) and rule.unique:
+        return fit_bits(rule, column, rows=rows, name=name)
+    if isinstance(rule, RangeRule) and rule.unique:
+        return replace(rule, bound=fit_to_rows(rule.bound, column.parts[0], rows=rows, name=name))
+    if isinstance(rule, ArrayRule) and rule.unique:
+        return replace(rule, element=fit_to_rows(rule.element, column.parts[0], rows=rows * MOST_ELEMENTS, name=name))
+    if isinstance(rule, CompositeRule) and rule.unique:
+        parts = zip(rule.fields, column.parts, strict=True)
+        fields = [fit_to_rows(field, part, rows=rows, name=(*name, part.name)) for field, part in parts]
+        return replace(rule, fields=tuple(fields))
     return rule
 
 
 # ---- Sequences ------------------------------------------------------------------------------------------------------
 
 
-def _limit(column: Column) -> int:
-    """Return the largest number (of units, for times) that the column takes."""
+def _limit(rule: SequenceKey, column: Column) -> int:
+    """Return the largest number (of units, for times and for numbers with ``decimals``) that the column takes."""
     if column.kind == "integer":
         return arrays.INTEGER_LIMITS.get(column.bytes or 8, 2**63 - 1)
+    if column.kind == "float":
+        # Above this not every whole number is one of the type.
+        return 2**24 if column.bytes == 4 else 2**53
     if column.kind == "decimal" and column.precision is not None:
-        whole: int = 10 ** max(0, min(column.precision - (column.scale or 0), 18)) - 1
+        whole: int = 10 ** max(0, min(column.precision - (column.scale or 0) + rule.decimals, 18)) - 1
         return whole
     if column.kind == "date":
         return 2_932_896  # 9999-12-31
+    if column.kind == "time":
+        return 86_399_999_999
     if column.kind == "text" and column.length is not None:
         longest: int = 10 ** min(column.length, 18) - 1
         return longest
-    return 2**63 - 1
+    return 2**62 if column.kind in ("timestamp", "timestamptz", "interval") else 2**63 - 1
 
 
 def _fit_sequence(rule: SequenceKey, column: Column, rows: int, name: Name) -> SequenceKey:
-    limit = _limit(column)
-    for start, step in ((rule.start, rule.step), (rule.start, 1 if rule.step > 0 else -1), (1, 1)):
-        if abs(start + step * max(rows - 1, 0)) <= limit:
-            return replace(rule, start=start, step=step)
-    raise arrays.too_few(name, limit, f"in a column of type {column.type} there")
+    unit = 10 ** -(column.scale or 0) if (column.scale or 0) < 0 else 1
+    finer = [rule]
+    if column.kind == "decimal" and (column.scale or 0) > rule.decimals:
+        finer.append(replace(rule, start=1, step=1, decimals=min(column.scale or 0, 18)))
+    for each in finer:
+        limit = _limit(each, column)
+        for start, step in ((each.start, each.step), (each.start, unit if each.step > 0 else -unit), (unit, unit)):
+            if abs(start + step * max(rows - 1, 0)) <= limit:
+                return replace(each, start=start, step=step)
+    raise arrays.too_few(name, limit // unit, f"in a column of type {column.type} there")
 
 
 def _sequence(rule: SequenceKey, column: Column, index: Integers, name: Name) -> pa.Array:
     last = rule.start + rule.step * int(index.max(initial=0))
-    if abs(last) > _limit(column):
-        raise arrays.too_few(name, _limit(column), f"in a column of type {column.type} there")
+    if abs(last) > _limit(rule, column):
+        raise arrays.too_few(name, _limit(rule, column), f"in a column of type {column.type} there")
     numbers = rule.start + rule.step * index
     if column.kind == "decimal":
-        scale = column.scale or 0
-        if abs(last) * 10**scale >= 2**63:
-            return pa.array(numbers).cast(pa.string())
-        return arrays.decimals(numbers * 10**scale, None, max(column.precision or 38, 19), scale)
+        scale = max(column.scale or 0, rule.decimals)
+        factor = 10 ** (scale - rule.decimals)
+        if abs(last) * factor >= 2**63 or scale > 18:
+            return arrays.decimals(numbers, None, 19 + rule.decimals, rule.decimals).cast(pa.string())
+        return arrays.decimals(numbers * factor, None, min(max(column.precision or 38, 19), 38), scale)
+    if column.kind == "float":
+        return pa.array(numbers / 10.0**rule.decimals)
+    if column.kind == "interval":
+        zero = np.zeros(len(numbers), dtype=np.int64)
+        return intervals(zero, zero, numbers, None)
     if column.kind == "date":
         return pa.array(numbers.astype(np.int32)).cast(pa.date32())
-    return pa.array(numbers).cast(arrays.arrow_type(column.kind))
+    return pa.array(numbers).cast(arrow_type(column.kind))
+
+
+def _labels(rule: LabelKey, column: Column, index: Integers, name: Name) -> pa.Array:
+    if index.max(initial=0) >= len(rule.values):
+        raise arrays.too_few(name, len(rule.values), f"in a column of type {column.type} there")
+    return arrays.take(rule.values, index)
 
 
 # ---- UUIDs ----------------------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from functools import cached_property
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -18,9 +18,13 @@ from dbclone.errors import PlanError
 from dbclone.generate.copula import BranchSampler, StarSampler, positive_definite
 from dbclone.generate.counts import fit_counts
 from dbclone.generate.streams import Streams
+from dbclone.generate.nulls import tilted
 from dbclone.model.marginal import SCORE_LIMIT
 from dbclone.model.parts import Model
 from dbclone.schema.model import TableKey
+
+if TYPE_CHECKING:
+    from dbclone.generate.room import Room
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
@@ -43,11 +47,11 @@ class Layouts:
         streams: Streams,
         rows: Mapping[TableKey, int],
         *,
-        limit: Callable[[TableKey], Integers | None],
+        room: Room,
         whole: Callable[[TableKey], bool],
     ) -> None:
         self.model, self.streams, self.rows = model, streams, rows
-        self.limit, self.whole = limit, whole
+        self.room, self.whole = room, whole
         self._made: dict[TableKey, Layout] = {}
         self.samplers: dict[int, StarSampler] = {}
         self.branch_of: dict[TableKey, tuple[int, int]] = {}
@@ -100,7 +104,8 @@ class Layout:
         assert self._branch is not None
         parent, star, place, sampler = self._branch
         wanted = [parent.extensions(star, n)[place][:, 0] for n in range(parent.blocks)]
-        limit = self.layouts.limit(self.table)
+        limit = self.layouts.room.most_children(self.table)
+        least = self.layouts.room.least_children(self.table)
         total = self.rows - self.parentless
         random = self.layouts.streams.generator("counts", self.table)
         most: Integers | int = total if limit is None else np.minimum(limit, total)
@@ -108,9 +113,15 @@ class Layout:
         if limit is not None:
             clipped = np.minimum(clipped, limit)
         try:
-            return fit_counts(clipped, total, most, random)
+            return fit_counts(clipped, total, most, random, least=least)
         except ValueError as error:
             raise PlanError(f"{self.table}: {error} under its parent; lower --rows {self.table}") from error
+
+    @cached_property
+    def parents(self) -> Integers:
+        """Each row's primary parent (int64, one per row; −1: none)."""
+        without = np.full(self.parentless, -1, dtype=np.int64)
+        return without if self._branch is None else np.r_[np.repeat(np.arange(len(self.counts)), self.counts), without]
 
     @cached_property
     def _cuts(self) -> tuple[Integers, Integers]:
@@ -176,7 +187,7 @@ class Layout:
             root = np.linalg.cholesky(positive_definite(self.model.correlation)) if len(self.model.scores) else None
             noise = random.standard_normal((rows, len(self.model.scores)))
             scores = noise if root is None else np.clip(noise @ root.T, -SCORE_LIMIT, SCORE_LIMIT)
-            return scores, np.full(rows, -1, dtype=np.int64)
+            return self._tilted(scores, null=True), np.full(rows, -1, dtype=np.int64)
         assert self._branch is not None
         parent, star, place, sampler = self._branch
         begin, end = (int(n) for n in self._cuts[0][block : block + 2])
@@ -187,4 +198,14 @@ class Layout:
                 parameters = parent.extensions(star, other)[place]
                 parts.append(parameters[max(begin - low, 0) : end - low])
         at, scores = sampler.children(np.concatenate(parts), self.counts[begin:end], random)
-        return scores, at + begin
+        return self._tilted(scores, null=False), at + begin
+
+    def _tilted(self, scores: Floats, *, null: bool) -> Floats:
+        """Return the scores with that column fitted that says which rows have a primary parent and which have none."""
+        primary = self.layouts.model.plan.table(self.table).primary
+        pattern = None if primary is None else self.model.null_pattern(primary.foreign_key.name)
+        if pattern is None or pattern.others or not 0 < self.parentless < self.rows:
+            return scores
+        out, place = scores.copy(), self.model.scores.index(pattern.column)
+        out[:, place] = tilted(pattern, out[:, place], null=null)
+        return out

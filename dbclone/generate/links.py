@@ -4,8 +4,8 @@ Every parent row owns as many *slots* as it has children; slots are sorted by th
 index gives each child row one slot, so every slot is used exactly once over the whole table, whichever worker asks. Within
 a batch, the rows and the batch's slots meet in rank order: the fan-out is exact, and what belongs together comes together.
 
-When columns of the foreign key are already set by another (overlapping composite keys), candidates are the parent rows
-that agree on them, and one is drawn by its weight.
+When columns of the foreign key are already set (overlapping composite keys), candidates are the parent rows that agree on
+them, and one is drawn by its weight.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from dbclone.generate.counts import fit_counts
 from dbclone.generate.streams import Permutation
 from dbclone.model.parts import LinkModel
 
+Booleans = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 
@@ -31,20 +32,37 @@ Integers = npt.NDArray[np.int64]
 class LinkIndex:
     """The parent side of a link: rows in order of their link scores, and the number of slots up to each.
 
-    ``order`` (parents): row positions by rising score; ``ends`` (parents): cumulative slots in that order.
+    ``order`` (parents): row positions by rising score; ``ends`` (parents): cumulative slots in that order. ``unique``: no
+    slot may be used twice.
     """
 
     order: Integers
     ends: Integers
     permutation: Permutation
+    unique: bool = False
 
-    def choose(self, rows: Integers, scores: Floats) -> Integers:
-        """Return the parent of each row; −1 for the rows whose slot is beyond the last: they refer to none."""
+    def choose(self, rows: Integers, scores: Floats, null: Booleans | None = None) -> Integers:
+        """Return the parent of each row; −1 for the rows that refer to none.
+
+        These are the rows whose slot is beyond the last or, where ``null`` says so row by row, those: slots then go from
+        rows that want none to rows that want one, and only what does not come out even is left out or used twice.
+        """
         slots = self.permutation(rows)
-        linked = np.flatnonzero(slots < (self.ends[-1] if len(self.ends) else 0))
+        total = int(self.ends[-1]) if len(self.ends) else 0
+        linked = slots < total
         out = np.full(len(rows), -1, dtype=np.int64)
-        ranked = linked[np.argsort(scores[linked], kind="stable")]
-        out[ranked] = self.order[np.searchsorted(self.ends, np.sort(slots[linked]), side="right")]
+        if null is not None and total:
+            given = slots[linked]
+            short = int((~null).sum()) - len(given)
+            if short > 0 and not self.unique:
+                given = np.concatenate([given, slots[~linked][:short] % total])
+            linked = ~null & (np.cumsum(~null) <= len(given))
+            slots = given[np.linspace(0, len(given) - 1, int(linked.sum())).astype(np.int64)]
+        else:
+            slots = slots[linked]
+        wanted = np.flatnonzero(linked)
+        ranked = wanted[np.argsort(scores[wanted], kind="stable")]
+        out[ranked] = self.order[np.searchsorted(self.ends, np.sort(slots), side="right")]
         return out
 
 
@@ -61,13 +79,16 @@ def parent_side(link: LinkModel, own_scores: Sequence[Floats], random: np.random
 
 
 def index_link(
-    counts: Floats, scores: Floats, *, rows: int, linked: int, unique: bool, permutation: Permutation,
-    random: np.random.Generator,
+    counts: Floats, scores: Floats, *, rows: int, linked: int, most: Integers | int, permutation: Permutation,
+    random: np.random.Generator, unique: bool = False,
 ) -> LinkIndex:  # fmt: skip
-    """Return the index of a link from ``rows`` child rows, of which ``linked`` refer to a parent."""
-    slots = fit_counts(counts, linked, 1 if unique else max(rows, 1), random)
+    """Return the index of a link from ``rows`` child rows, of which ``linked`` refer to a parent.
+
+    ``most`` says how many children a parent row may have at most. Raises ValueError if that is too few.
+    """
+    slots = fit_counts(counts, linked, np.minimum(most, max(rows, 1)), random)
     order = np.argsort(scores, kind="stable")
-    return LinkIndex(order=order, ends=np.cumsum(slots[order]), permutation=permutation)
+    return LinkIndex(order=order, ends=np.cumsum(slots[order]), permutation=permutation, unique=unique)
 
 
 def child_side(link: LinkModel, own_scores: Floats, random: np.random.Generator) -> Floats:
@@ -75,25 +96,21 @@ def child_side(link: LinkModel, own_scores: Floats, random: np.random.Generator)
     return own_scores @ link.child_weights + link.child_residual * random.standard_normal(len(own_scores))
 
 
-def choose_earlier(counts: Floats, rows: Integers, random: np.random.Generator) -> Integers:
-    """Return for each row an earlier row of the same table, drawn by fan-out; a row without one refers to itself."""
-    ends = np.cumsum(np.nan_to_num(counts) + 1e-3)
-    before = np.where(rows > 0, ends[np.maximum(rows - 1, 0)], 0.0)
-    found = np.searchsorted(ends, random.random(len(rows)) * before, side="right")
-    return np.where(rows > 0, np.minimum(found, rows - 1), rows)
-
-
 class Groups:
     """Parent rows by the values of the columns that a child row already has.
 
-    ``columns`` are the parent's columns, whole; ``scores`` and ``counts`` its link scores and fan-outs.
+    ``columns`` are the parent's columns, whole; ``scores`` and ``counts`` its link scores and fan-outs; ``able`` the rows
+    that may be chosen. ``order`` are these rows, those of a group together.
     """
 
-    def __init__(self, columns: Sequence[pa.Array], scores: Floats, counts: Floats) -> None:
+    def __init__(
+        self, columns: Sequence[pa.Array], scores: Floats, counts: Floats, able: Booleans | None = None
+    ) -> None:
         encoded = [column.dictionary_encode() for column in columns]
         self._values = [item.dictionary for item in encoded]
         codes = self._combine([item.indices.to_numpy(zero_copy_only=False) for item in encoded])
-        self.order = np.lexsort((scores, codes))
+        order = np.lexsort((scores, codes))
+        self.order = order if able is None else order[able[order]]
         self._codes = codes[self.order]
         self._ends = np.cumsum(np.nan_to_num(counts)[self.order] + 1e-2)
 
@@ -117,7 +134,7 @@ class Groups:
         last = np.searchsorted(self._codes, codes, side="right")
         return first, np.where(codes < 0, first, last)
 
-    def choose(self, columns: Sequence[pa.Array], scores: Floats, nulls: npt.NDArray[np.bool_]) -> Integers:
+    def choose(self, columns: Sequence[pa.Array], scores: Floats, nulls: Booleans) -> Integers:
         """Return the parent of each row: the candidate at its rank; −1 where there is none or ``nulls`` says so."""
         first, last = self.find(columns)
         some = (last > first) & ~nulls

@@ -1,7 +1,8 @@
 """References: which parent row each row refers to, and the key values that say so.
 
-Owns the choice of parents within a batch and the keys of any row of any table. Keys that follow from the row's position
-are computed; others (composite keys made of references) are made once, whole, and kept.
+Owns what is known of whole tables: the keys of any row, the parent side of links, trees, and how many children rows may
+have. Keys that follow from the row's position are computed; others (composite keys made of references) are made once,
+whole, and kept. What is chosen within one batch is in :mod:`dbclone.generate.drafts`.
 """
 
 from __future__ import annotations
@@ -15,20 +16,24 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from dbclone.errors import PlanError
-from dbclone.generate import links
+from dbclone.generate import arrays, links, trees
+from dbclone.generate.constraints import row_conditions
+from dbclone.generate.drafts import Draft
 from dbclone.generate.layout import Layouts
-from dbclone.generate.shared import Name, Shared, is_computed
+from dbclone.generate.room import Room
+from dbclone.generate.shared import Name, Shared, is_computed, is_distinct
+from dbclone.generate.unique import tuple_codes
 from dbclone.generate.values import values_at
 from dbclone.model.parts import LinkModel
-from dbclone.model.rules import Referenced
+from dbclone.model.rules import Numbered, Omitted, Referenced
 from dbclone.schema.model import TableKey
 from dbclone.schema.plan import Reference
 
+Booleans = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
-Parents = Mapping[str, Integers]
 
-CACHED_BLOCKS = 4
+CACHED_DRAFTS = 8
 
 
 class References:
@@ -44,145 +49,191 @@ class References:
         self._indexes: dict[tuple[TableKey, str], Any] = {}
         self._stored: dict[tuple[TableKey, Name], pa.Array] = {}
         self._storing: list[tuple[TableKey, Name]] = []
-        self.parents = lru_cache(maxsize=CACHED_BLOCKS)(self._choose_parents)
+        self.draft = lru_cache(maxsize=CACHED_DRAFTS)(self._draft)
+        self.able = lru_cache(maxsize=None)(self._able)
+        self.room = Room(self, layouts)
+
+    def _draft(self, table: TableKey, number: int) -> Draft:
+        return Draft(self, self._layouts().of(table), number)
 
     def _batches(self, table: TableKey) -> int:
         return self._layouts().of(table).blocks if self.shared.rows.get(table) else 0
+
+    # ---- Keys ------------------------------------------------------------------------------------------------------
 
     def key(self, table: TableKey, column: Name, positions: Integers) -> pa.Array:
         """Return the values of a key column at row positions; NULL where the position is −1."""
         rule = self.shared.rule(table, column)
         described = self.shared.schema.table(table).column(column)
-        if is_computed(rule):
-            name = (table, column)
+        if is_computed(rule) and not self._is_drawn_again(table, column):
+            name = self.shared.stream_name(table, column)
             values = values_at(rule, described, index=np.maximum(positions, 0), streams=self.shared.streams, name=name)
         else:
-            stored = self._column(table, column)
+            stored = self.whole(table, column)
             if not len(stored):
                 return pa.nulls(len(positions), stored.type)
             values = stored.take(pa.array(np.maximum(positions, 0)))
         missing = positions < 0
         return values if not missing.any() else _nulled(values, missing)
 
-    def _column(self, table: TableKey, column: Name) -> pa.Array:
+    def _is_drawn_again(self, table: TableKey, column: Name) -> bool:
+        """Whether values that are made by index may be drawn again: those of a key that repeats otherwise."""
+        for key in self.shared.schema.table(table).uniques():
+            rules = [self.shared.rule(table, name) for name in key]
+            if column in key and not any(is_distinct(rule) or isinstance(rule, Numbered | Omitted) for rule in rules):
+                return True
+        return False
+
+    def whole(self, table: TableKey, column: Name) -> pa.Array:
         """Return a whole column: for keys that are not a function of the row's index alone."""
         at = (table, column)
         if at not in self._stored:
-            if at in self._storing:
-                raise PlanError(f"{table}.{column}: its values depend on themselves through foreign keys; declare the "
-                                f"cycle's parent with --exclude {table}")  # fmt: skip
-            self._storing.append(at)
-            blocks = [self._finished(table, n)[column] for n in range(self._batches(table))]
-            self._storing.pop()
+            if self._is_final(table, column):
+                blocks = [self.draft(table, n).column(column) for n in range(self._batches(table))]
+            else:
+                blocks = self._finished_blocks(at)
             self._stored[at] = _joined(blocks) if blocks else pa.nulls(0, pa.string())
         return self._stored[at]
 
-    def _choose_parents(self, table: TableKey, number: int) -> Parents:
-        """Return, per foreign key, each row's parent (−1: none), before keys are made unique."""
-        layout = self._layouts().of(table)
-        scores, primary = layout.scores(number)
-        first = layout.first_row(number)
-        rows = np.arange(first, first + len(scores))
-        found: dict[str, Integers] = {}
-        for reference in self.shared.plan.table(table).references:
-            name = reference.foreign_key.name
-            if reference.role == "primary":
-                found[name] = primary
-            elif reference.role != "implied":
-                found[name] = self._choose(table, number, reference, rows, scores, found)
-        return found
+    def _is_final(self, table: TableKey, column: Name) -> bool:
+        """Whether a draft's values stay: neither uniqueness nor a CHECK changes what the primary reference sets."""
+        rule = self.shared.rule(table, column)
+        primary = self.shared.plan.table(table).primary
+        if isinstance(rule, Numbered):
+            return all(self._is_final(table, name) for name in rule.parents)
+        if isinstance(rule, Referenced):
+            if primary is None or rule.foreign_key != primary.foreign_key.name:
+                return False
+            conditions = row_conditions(self.shared.schema.table(table))
+            return not any(set(primary.foreign_key.columns) & set(check.columns) for check in conditions)
+        return is_computed(rule) and not self._is_drawn_again(table, column)
 
-    def _choose(
-        self, table: TableKey, number: int, reference: Reference, rows: Integers, scores: Floats, found: Parents
-    ) -> Integers:
+    def _finished_blocks(self, at: tuple[TableKey, Name]) -> list[pa.Array]:
+        table, column = at
+        if at in self._storing:
+            circle = ", ".join(dict.fromkeys(key for key, _ in self._storing))
+            raise PlanError(
+                f"{table}.{column}: its values depend on themselves through foreign keys of {circle}; leave one of "
+                f"these tables out, for instance with --exclude {table}"
+            )
+        self._storing.append(at)
+        blocks = [self._finished(table, n)[column] for n in range(self._batches(table))]
+        self._storing.pop()
+        return blocks
+
+    def _able(self, table: TableKey, columns: tuple[Name, ...]) -> Booleans | None:
+        """Return which rows of a table can be referred to by these columns: those without a NULL; None: all."""
+        described = self.shared.schema.table(table)
+        nullable = [name for name in columns if described.column(name).nullable]
+        if not nullable or table not in self.shared.model:
+            return None
+        rows = np.arange(self.shared.rows[table])
+        valid = [self.key(table, name, rows).is_valid().to_numpy(zero_copy_only=False) for name in nullable]
+        able = np.logical_and.reduce(valid).astype(bool)
+        return None if able.all() else able
+
+    def anyone(self, reference: Reference, table: TableKey, index: Integers, parents: Integers) -> Integers:
+        """Return ``parents`` with any row in the place of none: for columns that take no NULL though others do."""
         key = reference.foreign_key
-        link = self.shared.links.get((table, key.name))
-        if link is None or not self.shared.rows.get(key.parent):
-            return np.full(len(rows), -1, dtype=np.int64)
-        random = self.shared.streams.generator("link", table, key.name, number)
-        if reference.role == "self":
-            chosen = links.choose_earlier(self._parent_side(link)[0], rows, random)
-            nulls = random.random(len(rows)) < link.null_share
-            return np.where((nulls | (rows == 0)) if reference.nullable else False, -1, chosen)
-        rank = links.child_side(link, scores, random)
-        if reference.shared:
-            nulls = random.random(len(rows)) < link.null_share
-            columns = [self.values(table, name, found, len(rows)) for name in reference.shared]
-            return self.groups(link, reference).choose(columns, rank, nulls)
-        return self._link_index(link, reference).choose(rows, rank)
+        able = self.able(key.parent, key.parent_columns)
+        rows = np.arange(self.shared.rows[key.parent]) if able is None else np.flatnonzero(able)
+        if not len(rows):
+            return parents
+        stream = arrays.stream_key(self.shared.streams, table, key.name, "anyone")
+        return np.where(parents < 0, rows[arrays.pick(index, stream, len(rows))], parents)
+
+    # ---- The parent side of links ----------------------------------------------------------------------------------
+
+    def own_scores(self, table: TableKey) -> list[Floats]:
+        """Return the own scores of all rows, block by block."""
+        layout = self._layouts().of(table)
+        return [layout.scores(n)[0] for n in range(layout.blocks)]
 
     def _parent_side(self, link: LinkModel) -> tuple[Floats, Floats]:
-        layout = self._layouts().of(link.parent)
         random = self.shared.streams.generator("fan-out", link.child, link.foreign_key)
-        return links.parent_side(link, [layout.scores(n)[0] for n in range(layout.blocks)], random)
+        return links.parent_side(link, self.own_scores(link.parent), random)
 
-    def _link_index(self, link: LinkModel, reference: Reference) -> links.LinkIndex:
+    def link_index(self, link: LinkModel, reference: Reference) -> links.LinkIndex:
+        """Return the index of a link that shares no column with others."""
         at = (link.child, link.foreign_key)
         if at not in self._indexes:
             counts, scores = self._parent_side(link)
             rows = self.shared.rows[link.child]
-            linked = rows - round(rows * link.null_share) if reference.nullable else rows
-            linked = min(linked, len(counts)) if reference.unique else linked
-            self._indexes[at] = links.index_link(
-                counts, scores, rows=rows, linked=linked, unique=reference.unique,
-                permutation=self.shared.streams.permutation(rows, "slots", *at),
-                random=self.shared.streams.generator("slots", *at),
-            )  # fmt: skip
+            linked = rows - round(rows * link.null_share) if reference.null else rows
+            most = self.room.of_link(link.child, reference)
+            linked = min(linked, int(np.minimum(most, rows).sum())) if reference.null else linked
+            try:
+                self._indexes[at] = links.index_link(
+                    counts, scores, rows=rows, linked=linked, most=most, unique=reference.unique,
+                    permutation=self.shared.streams.permutation(rows, "slots", *at),
+                    random=self.shared.streams.generator("slots", *at),
+                )  # fmt: skip
+            except ValueError as error:
+                raise PlanError(
+                    f"{link.child}: {error} under {link.foreign_key}; lower --rows {link.child}, or raise --rows "
+                    f"{link.parent}"
+                ) from error
         index: links.LinkIndex = self._indexes[at]
         return index
 
     def groups(self, link: LinkModel, reference: Reference) -> links.Groups:
+        """Return the rows of a parent by those columns of a foreign key that are set already."""
         at = (link.child, link.foreign_key)
         if at not in self._indexes:
             counts, scores = self._parent_side(link)
-            image = dict(zip(reference.foreign_key.columns, reference.foreign_key.parent_columns, strict=True))
+            key = reference.foreign_key
+            image = dict(zip(key.columns, key.parent_columns, strict=True))
             rows = np.arange(self.shared.rows[link.parent])
             columns = [self.key(link.parent, image[name], rows) for name in reference.shared]
-            self._indexes[at] = links.Groups(columns, scores, counts)
+            able = self.room.agreeing(link.child, reference, self.able(key.parent, key.parent_columns))
+            self._indexes[at] = links.Groups(columns, scores, counts, able)
         groups: links.Groups = self._indexes[at]
         return groups
 
-    def values(self, table: TableKey, column: Name, parents: Parents, rows: int) -> pa.Array:
-        """Return the values of a referencing column, by the first foreign key that sets it."""
-        rule = self.shared.rule(table, column)
-        assert isinstance(rule, Referenced), f"{table}.{column} is not part of a foreign key"
-        key = next(k for k in self.shared.schema.table(table).foreign_keys if k.name == rule.foreign_key)
-        if key.parent not in self.shared.model:
-            return pa.nulls(rows, pa.int64())
-        image = dict(zip(key.columns, key.parent_columns, strict=True))
-        return self.key(key.parent, image[column], parents[key.name])
+    def tree(self, link: LinkModel, reference: Reference) -> Integers:
+        """Return every row's parent in the trees, or pairs, that a self-reference makes."""
+        at = (link.child, link.foreign_key)
+        if at not in self._indexes:
+            self._indexes[at] = self._grown(link, reference)
+        found: Integers = self._indexes[at]
+        return found
 
-    def most_children(self, child: TableKey) -> npt.NDArray[np.int64] | None:
-        """Return how many children each row of the primary parent may have; None without a limit.
+    def _grown(self, link: LinkModel, reference: Reference) -> Integers:
+        tree, table = link.tree, link.child
+        assert tree is not None
+        random = self.shared.streams.generator("tree", table, link.foreign_key)
+        own = np.concatenate(self.own_scores(table))
+        rows = len(own)
+        both = own @ link.parent_weights.T + random.standard_normal((rows, 2)) @ link.parent_residual.T
+        groups = np.zeros(rows, dtype=np.int64)
+        if reference.shared:
+            groups = tuple_codes([self.whole_or_key(table, name) for name in reference.shared], rows)
+        able = self.able(table, reference.foreign_key.parent_columns)
+        if able is not None:
+            groups = np.where(able, groups, -1)
+        rank = links.child_side(link, own, random)
+        if tree.pairs:
+            linked = rows - round(rows * link.null_share) if reference.null else rows
+            out = trees.pair_up(rank, groups, linked, random)
+        else:
+            out = trees.grow(
+                tree, own_scores=own, child_scores=rank, parent_scores=both[:, 1], fan_out_scores=both[:, 0],
+                groups=groups, unique=reference.unique, random=random,
+            )  # fmt: skip
+        alone = (out < 0) & (random.random(rows) < (tree.self_share if reference.null else 1.0))
+        return np.where(alone, np.arange(rows), out)
 
-        One where the foreign key is unique; none where a further parent must agree with it on shared columns, and no row
-        of that parent does.
-        """
-        plan = self.shared.plan.table(child)
-        primary = plan.primary
-        assert primary is not None
-        parent = primary.foreign_key.parent
-        rows = np.arange(self.shared.rows[parent])
-        limit = np.full(len(rows), 1 if primary.unique else np.iinfo(np.int64).max // max(len(rows), 1), dtype=np.int64)
-        image = dict(zip(primary.foreign_key.columns, primary.foreign_key.parent_columns, strict=True))
-        limited = primary.unique
-        for reference in plan.links:
-            link = self.shared.links.get((child, reference.foreign_key.name))
-            bound = reference.shared and set(reference.shared) <= set(image)
-            if link is not None and bound and not reference.nullable:
-                columns = [self.key(parent, image[name], rows) for name in reference.shared]
-                first, last = self.groups(link, reference).find(columns)
-                limit = np.where(last > first, limit, 0)
-                limited = True
-        return limit if limited else None
+    def whole_or_key(self, table: TableKey, column: Name) -> pa.Array:
+        """Return a whole column, computed or kept."""
+        return self.key(table, column, np.arange(self.shared.rows[table]))
 
 
-def _nulled(values: pa.Array, missing: npt.NDArray[np.bool_]) -> pa.Array:
+def _nulled(values: pa.Array, missing: Booleans) -> pa.Array:
     index = np.arange(len(values))
     return values.take(pa.array(index, mask=missing))
 
 
-def _joined(arrays: Sequence[pa.Array]) -> pa.Array:
-    if pa.types.is_dictionary(arrays[0].type):
-        return pa.chunked_array(arrays).unify_dictionaries().combine_chunks()
-    return pa.concat_arrays(arrays)
+def _joined(blocks: Sequence[pa.Array]) -> pa.Array:
+    if pa.types.is_dictionary(blocks[0].type):
+        return pa.chunked_array(blocks).unify_dictionaries().combine_chunks()
+    return pa.concat_arrays(blocks)

@@ -18,29 +18,48 @@ from dbclone.generate import arrays
 from dbclone.generate.arrays import Floats, Name
 from dbclone.generate.documents import json_values
 from dbclone.generate.keys import key_values
+from dbclone.generate.learned import learned_values, normal_scores
+from dbclone.generate.nested import array_values, composite_values, multirange_values, range_values
 from dbclone.generate.personal import personal_values
 from dbclone.generate.streams import Integers, Streams, hashes
+from dbclone.generate.structured import (
+    bit_values,
+    geometry_values,
+    network_values,
+    path_values,
+    search_values,
+    vector_values,
+)
 from dbclone.generate.text import text_values
+from dbclone.model.flow import arrow_type
+from dbclone.model.literals import typed
 from dbclone.model.rules import (
     ArrayRule,
     BinaryRule,
+    BitRule,
     ChoiceRule,
     CodeRule,
+    CompositeRule,
     ConstantRule,
+    GeometryRule,
     JsonRule,
+    LabelKey,
     Learned,
+    MultirangeRule,
+    NetworkRule,
     NullRule,
+    PathRule,
     PersonalRule,
+    RangeRule,
     Rule,
+    SearchRule,
     SecretRule,
     SequenceKey,
     TextRule,
     UuidKey,
+    VectorRule,
 )
 from dbclone.schema.model import Column
-
-MICROSECONDS = {-6: 86_400_000_000, -4: 3_600_000_000, -2: 60_000_000}
-"""Microseconds of a :class:`~dbclone.model.rules.Learned` time's grid, by its negative ``decimals``."""
 
 
 def make_values(
@@ -68,8 +87,8 @@ def values_at(
     """Return the values of the rows at ``index``, in any order; as :func:`make_values` otherwise."""
     match rule:
         case Learned():
-            return _learned(rule, column, _normal(index, streams, name) if scores is None else scores)
-        case SequenceKey() | UuidKey() | CodeRule():
+            return learned_values(rule, column, normal_scores(index, streams, name) if scores is None else scores)
+        case SequenceKey() | LabelKey() | UuidKey() | CodeRule():
             values = key_values(rule, column, index=index, streams=streams, name=name)
         case PersonalRule():
             values = personal_values(rule, index=index, streams=streams, name=name)
@@ -81,85 +100,57 @@ def values_at(
             values = _secrets(rule, index, streams, name)
         case BinaryRule():
             values = _binary(rule, column, index, streams, name)
-        case ArrayRule():
-            values = _arrays(rule, column, index, streams, name)
+        case ArrayRule() | RangeRule() | MultirangeRule() | CompositeRule():
+            values = _nested(rule, column, index, streams, name)
+        case NetworkRule():
+            values = network_values(rule, column, index, streams, name)
+        case BitRule():
+            values = bit_values(rule, column, index, streams, name)
+        case GeometryRule():
+            values = geometry_values(rule, column, index, streams, name)
+        case SearchRule():
+            values = search_values(rule, column, index, streams, name)
+        case PathRule():
+            values = path_values(rule, index, streams, name)
+        case VectorRule():
+            values = vector_values(rule, index, streams, name)
         case ConstantRule():
             constant = pa.repeat(pa.scalar(rule.value), len(index))
             values = arrays.with_nulls(constant, index, rule.null_share, streams, name)
         case ChoiceRule():
             values = _choices(rule, index, streams, name)
         case NullRule():
-            values = pa.nulls(len(index), arrays.arrow_type(column.kind))
+            values = pa.nulls(len(index), arrow_type(column.kind))
         case _:
             raise TypeError(f"a {type(rule).__name__} needs more than the row's index: {'.'.join(name)}")
-    return values if pa.types.is_decimal(values.type) else values.cast(arrays.arrow_type(column.kind))
+    to = arrow_type(column.kind)
+    if values.type == to or pa.types.is_decimal(values.type):
+        return values
+    return typed(column.kind, values) if pa.types.is_string(values.type) else values.cast(to)
 
 
-# ---- Learned values -------------------------------------------------------------------------------------------------
+def _nested(
+    rule: ArrayRule | RangeRule | MultirangeRule | CompositeRule,
+    column: Column,
+    index: Integers,
+    streams: Streams,
+    name: Name,
+) -> pa.Array:
+    def make(part_rule: Rule, part: Column, at: Integers, part_name: Name) -> pa.Array:
+        return values_at(part_rule, part, index=at, streams=streams, name=part_name)
+
+    match rule:
+        case ArrayRule():
+            return array_values(rule, column, index, streams, name, make)
+        case RangeRule():
+            return range_values(rule, column, index, streams, name, make)
+        case MultirangeRule():
+            return multirange_values(rule, column, index, streams, name, make)
+        case CompositeRule():
+            return composite_values(rule, column, index, streams, name, make)
 
 
-def _normal(index: Integers, streams: Streams, name: Name) -> Floats:
-    """Return independent normal scores (Box and Muller, 1958)."""
-    first = arrays.uniform(index, arrays.stream_key(streams, *name, "radius"))
-    second = arrays.uniform(index, arrays.stream_key(streams, *name, "angle"))
-    scores: Floats = np.sqrt(-2.0 * np.log1p(-first)) * np.cos(2 * np.pi * second)
-    return scores
-
-
-def _learned(rule: Learned, column: Column, scores: Floats) -> pa.Array:
-    """Return what the marginal has at the scores, on the column's own grid and within its type."""
-    values = rule.marginal.decode(scores)
-    null = np.isnan(values) if rule.marginal.null_share else None
-    if rule.categories:
-        last = len(rule.categories) - 1
-        codes = np.clip(np.rint(_filled(values, null)), 0, last).astype(np.int32)
-        return pa.DictionaryArray.from_arrays(pa.array(codes, mask=null), arrays.pooled(rule.categories))
-    if rule.kind == "decimal":
-        return _decimals(rule, column, values, null)
-    if rule.kind == "float":
-        rounded = values if rule.decimals is None else np.round(values, rule.decimals)
-        return pa.array(rounded, mask=null)
-    values = _filled(values, null)
-    if rule.kind == "boolean":
-        return pa.array(values >= 0.5, mask=null)
-    if rule.kind == "integer":
-        # The largest double below 2**63 is 2**63 - 1024.
-        limit = min(arrays.INTEGER_LIMITS.get(column.bytes or 8, 2**63), 2**63 - 1024)
-        return pa.array(np.clip(np.rint(values), -limit, limit).astype(np.int64), mask=null)
-    if rule.kind == "date":
-        days = np.clip(np.rint(values), -719_162, 2_932_896).astype(np.int32)
-        return pa.array(days, mask=null).cast(pa.date32())
-    return pa.array(_on_grid(values, rule), mask=null).cast(arrays.arrow_type(rule.kind))
-
-
-def _filled(values: Floats, null: npt.NDArray[np.bool_] | None) -> Floats:
-    return values if null is None else np.where(null, 0.0, values)
-
-
-def _on_grid(values: Floats, rule: Learned) -> Integers:
-    """Return microseconds, rounded to the rule's grid; a time of day stays within its day."""
-    decimals = 6 if rule.decimals is None else rule.decimals
-    unit = MICROSECONDS[decimals] if decimals < 0 else 10 ** (6 - decimals)
-    units = np.rint(values / unit)
-    if rule.kind == "time":
-        units = np.clip(units, 0, 86_400_000_000 // unit - 1)
-    return units.astype(np.int64) * unit
-
-
-def _decimals(rule: Learned, column: Column, values: Floats, null: npt.NDArray[np.bool_] | None) -> pa.Array:
-    """Return decimal128 on the column's grid; text if the rule's values do not fit into 64 bits there."""
-    grid = rule.decimals if rule.decimals is not None else column.scale or 0
-    scale = max(grid, column.scale if column.scale is not None else grid, 0)
-    largest = max(np.nanmax(np.abs(rule.marginal.low), initial=0.0), np.nanmax(np.abs(rule.marginal.high), initial=0.0))
-    if column.precision is not None:
-        bound = 10.0 ** (column.precision - (column.scale or 0)) - 10.0**-grid
-        largest = min(largest, bound)
-        values = np.clip(values, -bound, bound)
-    if (largest + 1) * 10.0**scale >= 2.0**63:
-        texts = [None if np.isnan(value) else f"{value:.{max(grid, 0)}f}" for value in values]
-        return pa.array(texts, pa.string())
-    units = np.rint(_filled(values, null) * 10.0**grid).astype(np.int64) * 10 ** (scale - grid)
-    return arrays.decimals(units, null, column.precision or 38, scale)
+# ---- Choices --------------------------------------------------------------------------------------------------------
 
 
 def _choices(rule: ChoiceRule, index: Integers, streams: Streams, name: Name) -> pa.Array:
@@ -237,38 +228,4 @@ def _binary(rule: BinaryRule, column: Column, index: Integers, streams: Streams,
     head = pa.Array.from_buffers(pa.binary(8), len(index), [None, pa.py_buffer(counted)]).cast(pa.binary())
     tail = arrays.slices(corpus, start, np.maximum(lengths - 8, 0))
     values = pc.binary_join_element_wise(head, tail, pa.scalar(b"", pa.binary()))
-    return arrays.with_nulls(values, index, rule.null_share, streams, name)
-
-
-# ---- Arrays ---------------------------------------------------------------------------------------------------------
-
-_MOST_ELEMENTS = 1024
-
-
-def element_column(column: Column, rule: ArrayRule) -> Column:
-    """Return a column that stands for the elements of an array column."""
-    return Column(name=column.name, type=column.type.removesuffix("[]"), kind=rule.element_kind)
-
-
-def _arrays(rule: ArrayRule, column: Column, index: Integers, streams: Streams, name: Name) -> pa.Array:
-    """Return PostgreSQL array literals: ``{1,2}``, ``{"a b",NULL}``.
-
-    Source of the quoting: PostgreSQL manual, section 8.15.6.
-    """
-    share = arrays.uniform(index, arrays.stream_key(streams, *name, "length"))
-    lengths = np.clip(arrays.draw(rule.lengths, share), 0, _MOST_ELEMENTS) if rule.lengths else np.zeros_like(index)
-    offsets = np.concatenate([[0], np.cumsum(lengths)])
-    within = np.arange(offsets[-1]) - np.repeat(offsets[:-1], lengths)
-    elements = values_at(
-        rule.element,
-        element_column(column, rule),
-        index=np.repeat(index, lengths) * _MOST_ELEMENTS + within,
-        streams=streams,
-        name=(*name, "element"),
-    ).cast(pa.string())
-    if rule.element_kind not in ("integer", "decimal", "float", "boolean"):
-        escaped = pc.replace_substring(pc.replace_substring(elements, "\\", "\\\\"), '"', '\\"')
-        elements = arrays.join('"', escaped, '"')
-    lists = pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), pc.fill_null(elements, "NULL"))
-    values = arrays.join("{", pc.binary_join(lists, ","), "}")
     return arrays.with_nulls(values, index, rule.null_share, streams, name)

@@ -129,43 +129,54 @@ class Shrunk:
     """Parameters with the sampling noise taken out.
 
     ``mean`` (g × k) varies between parents as much as the true means do; ``log_scale`` (g × k) and ``correlation``
-    (g × p) are drawn toward the pooled ones. ``between`` (k × k) is the covariance of the true means, and ``noise``
-    (k × k) what sampling added to it.
+    (g × p) are drawn toward the pooled ones. ``within`` (k × k) is the pooled covariance, ``between`` (k × k) that of the
+    true means, and ``noise`` (k × k) what sampling added to it.
     """
 
     mean: Floats
     log_scale: Floats
     correlation: Floats
+    within: Floats
     between: Floats
     noise: Floats
 
 
-def shrink(raw: Extension) -> Shrunk:
+def shrink(raw: Extension, reliability: Floats | None = None) -> Shrunk:
     """Return the parameters that are sampled instead of the raw ones.
 
     Within: the pooled covariance counts as :data:`PRIOR_ROWS` more rows of every parent. Between: by analysis of
     variance, ``between = cov(means) - within × mean(1/n)``; means are drawn to the grand mean by the square root of
     their reliability ``between / (between + within/n)``, which keeps their variance at ``between`` (the constrained
     empirical Bayes of Ghosh, *J. Am. Stat. Assoc.* 87, 1992).
+
+    ``reliability`` (k) is the share of each column's variance that is no error of measurement (1 if not given). Errors
+    are independent from row to row, so all of them lie within groups: they are taken out there, and the rest scaled to
+    unit variance (Spearman's correction for attenuation, *Am. J. Psychology* 15, 1904).
     """
     k = raw.mean.shape[1]
     known = raw.seen > 0
     own = np.maximum(raw.seen, 1.0)
+    share = np.ones(k) if reliability is None else reliability
+    stretch = 1.0 / np.sqrt(share)
+    observed = raw.within * np.outer(stretch, stretch)
+    within = observed.copy()
+    np.fill_diagonal(within, np.clip(np.diag(observed) - (1.0 - share) / share, 0.05 * np.diag(observed), None))
     inverse = np.sqrt((known / own).sum(axis=0) / np.maximum(known.sum(axis=0), 1))
-    noise = raw.within * np.outer(inverse, inverse)
-    between = pairwise_covariance(raw.mean) - noise
-    spread, pooled = np.clip(np.diag(between), 0.0, None), np.clip(np.diag(raw.within), 1e-12, None)
-    reliability = spread / np.maximum(spread + pooled / own, 1e-12)
+    noise = observed * np.outer(inverse, inverse)
+    between = pairwise_covariance(raw.mean) * np.outer(stretch, stretch) - noise
+    spread, pooled = np.clip(np.diag(between), 0.0, None), np.clip(np.diag(within), 1e-12, None)
+    known_mean = spread / np.maximum(spread + np.clip(np.diag(observed), 1e-12, None) / own, 1e-12)
     grand = np.nan_to_num((np.nan_to_num(raw.mean)).sum(axis=0) / np.maximum(known.sum(axis=0), 1))
-    variance = _with_prior(raw.square, raw.seen, pooled)
+    variance = _with_prior(raw.square * pooled / np.clip(np.diag(raw.within), 1e-12, None), raw.seen, pooled)
     left, right = np.tril_indices(k, -1)
     if not raw.correlation.shape[1]:
         left = right = left[:0]
-    cross = _with_prior(raw.pair_cross, raw.pair_seen, raw.within[left, right])
+    cross = _with_prior(raw.pair_cross * (stretch[left] * stretch[right]), raw.pair_seen, within[left, right])
     return Shrunk(
-        mean=grand + np.sqrt(reliability) * (raw.mean - grand),
+        mean=grand + np.sqrt(known_mean) * stretch * (raw.mean - grand),
         log_scale=np.where(known, 0.5 * np.log(variance), np.nan),
         correlation=np.clip(cross / np.sqrt(variance[:, left] * variance[:, right]), -0.999, 0.999),
+        within=within,
         between=between,
         noise=noise,
     )

@@ -1,4 +1,5 @@
-"""The structure of JSON documents: which members, how often, of which kinds, how long.
+"""The structure of documents: which members, how often, of which kinds, how long. Of JSON, and of XML and hstore as
+objects (see :class:`~dbclone.model.rules.JsonRule`).
 
 A member's name is kept if at least five documents have it and it is no personal value itself; documents that use values
 as names (maps) lose those members. Strings are kept only as labels that at least five documents share.
@@ -7,9 +8,11 @@ as names (maps) lose those members. Strings are kept only as labels that at leas
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
+from xml.parsers import expat
 
 import numpy as np
 
@@ -24,15 +27,105 @@ _GRID = 41
 _MOST_DECIMALS = 6
 
 
-def learn_documents(texts: Iterable[str]) -> JsonNode:
-    """Return the structure of documents given as text; those that are no JSON are left out."""
+Item = TypeVar("Item")
+
+
+def spread(items: Sequence[Item], most: int = SAMPLE) -> list[Item]:
+    """Return at most so many of the items, evenly spread over them."""
+    places = np.unique(np.linspace(0, max(len(items) - 1, 0), most).astype(np.int64))[: len(items)]
+    return [items[place] for place in places]
+
+
+def learn_documents(texts: Sequence[str]) -> JsonNode:
+    """Return the structure of JSON documents; those that are no JSON are left out."""
+    return _learn(texts, json.loads)
+
+
+def learn_xml(texts: Sequence[str]) -> JsonNode:
+    """Return the structure of XML documents; what has no single root element is left out."""
+    return _learn(texts, _xml_object)
+
+
+def learn_hstore(texts: Sequence[str]) -> JsonNode:
+    """Return the structure of hstore values."""
+    return _learn(texts, _hstore_object)
+
+
+def _learn(texts: Sequence[str], read: Callable[[str], Any]) -> JsonNode:
     documents = []
-    for text, _ in zip(texts, range(SAMPLE), strict=False):
+    for text in spread(texts):
         try:
-            documents.append(json.loads(text))
-        except ValueError:
+            documents.append(read(text))
+        except (ValueError, RecursionError, expat.ExpatError):
             continue
     return _node(documents, name="", depth=0)
+
+
+_PAIR = re.compile(r'"((?:[^"\\]|\\.)*)"=>(?:NULL|"((?:[^"\\]|\\.)*)")', re.DOTALL)
+
+
+def _hstore_object(text: str) -> dict[str, Any]:
+    """Return the pairs of an hstore value: ``"a"=>"1", "b"=>NULL`` → ``{"a": 1, "b": None}``."""
+    found: dict[str, Any] = {}
+    for match in _PAIR.finditer(text):
+        key, value = (part if part is None else re.sub(r"\\(.)", r"\1", part) for part in match.groups())
+        found[str(key)] = None if value is None else _scalar(value)
+    return found
+
+
+_WHOLE = re.compile(r"-?(?:0|[1-9]\d{0,15})")
+_FRACTION = re.compile(r"-?(?:0|[1-9]\d{0,12})\.\d{1,6}")
+
+
+def _scalar(text: str) -> Any:
+    """Return text that is written as a number as one, other text as it is."""
+    if _WHOLE.fullmatch(text):
+        return int(text)
+    return float(text) if _FRACTION.fullmatch(text) else text
+
+
+def _xml_object(text: str) -> dict[str, Any]:
+    """Return a document: ``<a b="1"><c/>x</a>`` → ``{"a": {"@b": 1, "c": None, "#": "x"}}``.
+
+    Names stay as they are written, prefix included. A namespace is a member by its whole declaration, since it is part
+    of what the document is, not of what it says: ``@xmlns:x=http://…``. Raises ValueError for a document type, which
+    might define entities.
+    """
+    root: dict[str, Any] = {}
+    open_elements: list[dict[str, Any]] = [root]
+
+    def start(name: str, attributes: Mapping[str, str]) -> None:
+        open_elements.append(
+            {
+                **{f"@{key}={value}": None for key, value in attributes.items() if key.split(":")[0] == "xmlns"},
+                **{f"@{key}": _scalar(value) for key, value in attributes.items() if key.split(":")[0] != "xmlns"},
+                "#": "",
+            }
+        )
+
+    def end(name: str) -> None:
+        element, parent = open_elements.pop(), open_elements[-1]
+        words = element.pop("#").strip()
+        value: Any = {**element, **({"#": _scalar(words)} if words else {})} if element else _scalar(words) or None
+        if name not in parent:
+            parent[name] = value
+        elif isinstance(parent[name], list):
+            parent[name].append(value)
+        else:
+            parent[name] = [parent[name], value]
+
+    def characters(data: str) -> None:
+        open_elements[-1]["#"] += data
+
+    def doctype(*_: object) -> None:
+        raise ValueError("a document type is declared")
+
+    parser = expat.ParserCreate()
+    parser.buffer_text = True
+    parser.StartElementHandler, parser.EndElementHandler = start, end
+    parser.CharacterDataHandler, parser.StartDoctypeDeclHandler = characters, doctype
+    parser.Parse(text, True)
+    return root
 
 
 def _kind(value: Any) -> str:

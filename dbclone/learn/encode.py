@@ -16,10 +16,11 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dbclone.learn.rules import column_facts, learned_axis, make_rule
+from dbclone.learn.axes import exact_atoms, interval_units, learned_axis
+from dbclone.learn.rules import column_facts, make_rule
 from dbclone.model.flow import TableSample
 from dbclone.model.marginal import Marginal, fit_marginal
-from dbclone.model.rules import Learned, NullRule, Numbered, Omitted, Referenced, Rule
+from dbclone.model.rules import Learned, NullRule, Omitted, Rule
 from dbclone.schema.checks import declared_values
 from dbclone.schema.classify import ColumnClass, classify
 from dbclone.schema.model import Column, Table
@@ -47,15 +48,11 @@ class Encoded:
 
 
 def encode_table(
-    table: Table, plan: TablePlan, sample: TableSample, parents: Mapping[str, Integers], dialect: str
+    table: Table, plan: TablePlan, sample: TableSample, keys: Mapping[str, Rule], dialect: str
 ) -> Encoded:
-    """Return the table's rules and its learned columns as numbers.
-
-    ``parents`` has, per foreign key, the position of each row's parent in that table's sample (−1: none).
-    """
+    """Return the table's rules and its learned columns as numbers; ``keys`` are the rules of its keys."""
     enums = {column.name: column.enum_values for column in table.columns if column.enum_values}
     declared = {**declared_values(table, dialect), **enums}
-    keys = _key_rules(table, plan, sample, parents)
     classes = {
         column.name: _classify(column, sample.rows[column.name])
         for column in table.written_columns
@@ -91,12 +88,15 @@ def encode_table(
                     kind=column.kind,
                     categories=labels.get(name, ()),
                     decimals=decimals[name],
+                    units=interval_units(sample.rows[name]) if column.kind == "interval" else (),
+                    exact=exact_atoms(column, sample.rows[name], marginals[name]),
                 )
             )
         elif name in classes:
             rules.append(make_rule(column, classes[name], sample.rows[name], unique=(name,) in table.uniques()))
         else:
             rules.append(_unread_rule(column))
+    learned = [name for name in learned if name not in plan.apart]
     jitter = {name: np.random.default_rng(crc32(f"{table.key}.{name}".encode())) for name in learned}
     columns = [marginals[name].encode(axes[name], jitter[name].random(len(sample.base))) for name in learned]
     return Encoded(
@@ -120,48 +120,8 @@ def _unread_rule(column: Column) -> Rule:
     return NullRule(column=column.name)
 
 
-def _key_rules(table: Table, plan: TablePlan, sample: TableSample, parents: Mapping[str, Integers]) -> dict[str, Rule]:
-    """Return the rules of columns that are keys: references, numbers within a parent, and keys by index."""
-    rules: dict[str, Rule] = {}
-    for reference in plan.references:
-        for name in reference.foreign_key.columns:
-            rules.setdefault(name, Referenced(column=name, foreign_key=reference.foreign_key.name))
-    for unique in table.uniques():
-        own = [name for name in unique if name not in rules]
-        if len(unique) == 1 and own:
-            column = table.column(own[0])
-            found = _classify(column, sample.rows[own[0]], is_key=True)
-            rules[own[0]] = make_rule(column, found, sample.rows[own[0]], unique=True)
-        elif len(own) == 1 and plan.primary is not None and set(plan.primary.foreign_key.columns) <= set(unique):
-            within = tuple(name for name in unique if name != own[0])
-            if set(within) == set(plan.primary.foreign_key.columns) and table.column(own[0]).kind == "integer":
-                start = _numbered_from(sample.rows[own[0]], parents[plan.primary.foreign_key.name])
-                if start is not None:
-                    rules[own[0]] = Numbered(column=own[0], parents=within, start=start)
-    return rules
-
-
-def _numbered_from(values: pa.ChunkedArray, parent: Integers) -> int | None:
-    """Return the number from which the rows of nearly every parent are counted without a gap; None if they are not."""
-    numbers = values.to_numpy(zero_copy_only=False).astype(float)
-    known = (parent >= 0) & ~np.isnan(numbers)
-    if not known.any():
-        return None
-    count = np.bincount(parent[known])
-    low, high = np.full(len(count), np.inf), np.full(len(count), -np.inf)
-    np.minimum.at(low, parent[known], numbers[known])
-    np.maximum.at(high, parent[known], numbers[known])
-    some = count > 0
-    gapless = (high - low + 1 == count)[some]
-    starts, frequency = np.unique(low[some], return_counts=True)
-    start = starts[frequency.argmax()]
-    if count.max() == 1 or (gapless & (low[some] == start)).mean() < 0.9:
-        return None
-    return int(start)
-
-
-def _classify(column: Column, values: pa.ChunkedArray, *, is_key: bool = False) -> ColumnClass:
-    return classify(column, column_facts(values), is_key=is_key)
+def _classify(column: Column, values: pa.ChunkedArray) -> ColumnClass:
+    return classify(column, column_facts(values), is_key=False)
 
 
 def _is_learned(column: Column, found: ColumnClass) -> bool:

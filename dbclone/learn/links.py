@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from dbclone.learn.closed_form import correlation_of, extend, nearest_correlation, pairwise_covariance, shrink
 from dbclone.learn.stars import fit_parameter, rank_scores
-from dbclone.model.parts import LinkModel
+from dbclone.model.parts import LinkModel, TreeModel
 from dbclone.schema.model import TableKey
 
 Floats = npt.NDArray[np.float64]
@@ -34,6 +34,7 @@ def learn_link(
     counts: Floats,
     base: npt.NDArray[np.bool_],
     null_share: float,
+    tree: TreeModel | None = None,
 ) -> LinkModel:
     """Return the link of one foreign key.
 
@@ -72,6 +73,7 @@ def learn_link(
         parent_residual=np.asarray(np.linalg.cholesky(nearest_covariance(rest))),
         fan_out=fit_parameter(counts[counted]),
         null_share=null_share,
+        tree=tree,
     )
 
 

@@ -4,8 +4,8 @@ Owns the mapping from column kinds to sdtypes and the choice of relationships. T
 SDV (which takes ten seconds); ``Metadata.load_from_json`` accepts it as a file and ``Metadata.validate`` passes, which
 ``tests/unit/test_metadata.py`` shows. The metadata of single stars, for training, is made in :mod:`dbclone.learn.hma`.
 
-SDV 2.0's rules, from ``sdv/metadata/metadata.py``: a relationship goes to the parent's whole primary key; both ends have
-the same sdtypes; the relationships hold no cycle; the same foreign-key columns have one parent; keys are never NULL.
+SDV 2.0's rules, from ``sdv/metadata/metadata.py``: a relationship goes to the parent's whole primary key; both ends
+have the same sdtypes; relationships hold no cycle; the same foreign-key columns have one parent; keys are never NULL.
 """
 
 from __future__ import annotations

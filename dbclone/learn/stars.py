@@ -64,13 +64,17 @@ def score_branch(
     counts: Floats,
     null_share: float,
     jitter: np.random.Generator,
+    reliability: Floats | None = None,
 ) -> ScoredBranch:
-    """Return the branch with its parameters as normal scores. ``counts`` (parents) is NaN where not counted."""
+    """Return the branch with its parameters as normal scores.
+
+    ``counts`` (parents) is NaN where not counted; ``reliability`` (columns) as in :func:`shrink`.
+    """
     raw = learned.extensions[number]
     k = raw.mean.shape[1]
     filled = raw.rows > 0
     detail = effective_detail(detail, float(raw.rows[filled].mean()) if filled.any() else 0.0)
-    shrunk = shrink(raw)
+    shrunk = shrink(raw, reliability)
     parts = [counts[:, None], shrunk.mean]
     if detail != "means":
         parts.append(shrunk.log_scale)
@@ -91,7 +95,7 @@ def score_branch(
         scores=scores,
         correction=correction,
         shrunk=shrunk,
-        pooled=raw.within,
+        pooled=shrunk.within,
         most_rows=int(most),
         null_share=null_share,
     )
@@ -103,26 +107,30 @@ def fit_parameter(values: Floats) -> Marginal:
     return fit_marginal(known if len(known) else np.zeros(1), pieces=100)
 
 
-def latent_scores(branches: Sequence[ScoredBranch], latents: int) -> Floats:
+def latent_scores(branches: Sequence[ScoredBranch], latents: int) -> tuple[Floats, Floats]:
     """Return the latents (parents × at most ``latents``) of a parent's children: counts, then principal components.
 
-    NaN for parents whose children were not sampled. Each latent is a normal score by rank.
+    NaN for parents whose children were not sampled. Each latent is a normal score by rank. The second value is each
+    latent's reliability: the share of its variance that is not the sampling noise of children's means.
     """
     counts = [branch.scores[:, 0] for branch in branches][:latents]
     rest = np.concatenate([branch.scores[:, 1:] for branch in branches], axis=1)
     known = ~np.isnan(rest).all(axis=1)
     room = min(latents - len(counts), rest.shape[1])
-    columns = list(counts)
+    columns, reliability = list(counts), [1.0] * len(counts)
+    noise = np.concatenate([1.0 - 1.0 / branch.correction[1:] ** 2 for branch in branches])
     if room > 0 and known.sum() > room:
         filled = np.nan_to_num(rest[known])
         centred = filled - filled.mean(axis=0)
-        left, size, _ = np.linalg.svd(centred, full_matrices=False)
+        left, size, right = np.linalg.svd(centred, full_matrices=False)
         for n in range(min(room, len(size))):
             if size[n] > 1e-6 * max(size[0], 1e-12):
                 column = np.full(len(rest), np.nan)
                 column[known] = left[:, n]
                 columns.append(column)
-    return np.column_stack([rank_scores(column) for column in columns])
+                erroneous = float(right[n] ** 2 @ (noise * centred.var(axis=0))) * len(centred) / size[n] ** 2
+                reliability.append(max(1.0 - erroneous, 1.0 / MOST_CORRECTION**2))
+    return np.column_stack([rank_scores(column) for column in columns]), np.array(reliability)
 
 
 def rank_scores(values: Floats) -> Floats:
@@ -133,17 +141,19 @@ def rank_scores(values: Floats) -> Floats:
     return out
 
 
-def star_correlation(own: Floats, branches: Sequence[ScoredBranch]) -> Floats:
-    """Return the correlation of the parent's own scores and all branches' parameters.
+def star_correlation(own: Floats, latents: Floats, branches: Sequence[ScoredBranch]) -> Floats:
+    """Return the correlation of the parent's own scores, its latents and all branches' parameters.
 
     Pairs are taken over the parents that know both. What sampling noise took from correlations with children's means is
-    given back, and means among each other correlate as the true means do (``between``).
+    given back, except to latents, which hold the same noise; means among each other correlate as the true means do.
     """
-    correlation = correlation_of(np.concatenate([own, *(branch.scores for branch in branches)], axis=1))
-    at = own.shape[1]
+    correlation = correlation_of(np.concatenate([own, latents, *(branch.scores for branch in branches)], axis=1))
+    at = own.shape[1] + latents.shape[1]
     correction = np.concatenate([np.ones(at), *(branch.correction for branch in branches)])
+    factor = np.outer(correction, correction)
+    factor[own.shape[1] : at, :] = factor[:, own.shape[1] : at] = 1.0
     diagonal = np.eye(len(correction), dtype=bool)
-    correlation = np.where(diagonal, 1.0, np.clip(correlation * np.outer(correction, correction), -0.98, 0.98))
+    correlation = np.where(diagonal, 1.0, np.clip(correlation * factor, -0.98, 0.98))
     for branch in branches:
         means = slice(at + 1, at + 1 + branch.columns)
         spread = np.sqrt(np.clip(np.diag(branch.shrunk.between), 1e-12, None))

@@ -18,10 +18,13 @@ import dbclone
 from dbclone.learn.closed_form import correlation_of, nearest_correlation
 from dbclone.learn.encode import Encoded, encode_table, parent_positions
 from dbclone.learn.hma import StarTable, learn_star
+from dbclone.learn.keyrules import key_rules
 from dbclone.learn.links import learn_link
+from dbclone.learn.patterns import null_patterns, null_share, twins
 from dbclone.learn.stars import ScoredBranch, branch_model, latent_scores, score_branch, star_correlation
+from dbclone.learn.trees import learn_tree
 from dbclone.model.flow import Ddl, Sample
-from dbclone.model.parts import LinkModel, Model, StarModel, TableModel
+from dbclone.model.parts import CopiedRows, LinkModel, Model, StarModel, TableModel, Twin
 from dbclone.schema.model import TableKey
 from dbclone.schema.plan import Plan, Reference, Star, TablePlan
 
@@ -43,14 +46,16 @@ class _Training:
         self.sample, self.plan, self.on_table = sample, plan, on_table
         self.random = np.random.default_rng(seed)
         self.seed = seed
-        self.learned = [t for t in plan.tables if t.source_rows and sample.tables[t.table].rows.num_rows]
+        self.learned = [
+            t for t in plan.tables if t.source_rows and not t.copied and sample.tables[t.table].rows.num_rows
+        ]
         self.parents = {t.table: self._positions(t) for t in self.learned}
         self.encoded: dict[TableKey, Encoded] = {}
         for t in self.learned:
-            table = plan.schema.table(t.table)
-            self.encoded[t.table] = encode_table(
-                table, t, sample.tables[t.table], self.parents[t.table], plan.schema.dialect
-            )
+            table, rows = plan.schema.table(t.table), sample.tables[t.table]
+            keys = key_rules(table, t, rows, self.parents[t.table], self._fan_outs(t), sample.source_rows)
+            self.encoded[t.table] = encode_table(table, t, rows, keys, plan.schema.dialect)
+        self.reliability: dict[TableKey, Floats] = {}
         self.latents: dict[TableKey, Floats] = {
             t.table: np.zeros((sample.tables[t.table].rows.num_rows, 0)) for t in self.learned
         }
@@ -69,6 +74,7 @@ class _Training:
             stars=tuple(stars),
             links=tuple(links),
             seed=self.seed,
+            copied=tuple(CopiedRows.of(table, rows) for table, rows in self.sample.copied.items()),
             versions={
                 "dbclone": dbclone.__version__,
                 "python": platform.python_version(),
@@ -88,10 +94,17 @@ class _Training:
                 found[key.name] = np.full(rows.num_rows, -1, dtype=np.int64)
         return found
 
+    def _fan_outs(self, plan: TablePlan) -> dict[str, Floats]:
+        """Return, per foreign key, how many children each sampled row of its parent has; NaN where not counted."""
+        counted = {f.foreign_key: f.counts for f in self.sample.fan_outs if f.child == plan.table}
+        return {name: np.where(counts < 0, np.nan, counts.astype(float)) for name, counts in counted.items()}
+
     def _deepest_first(self, stars: Mapping[TableKey, object]) -> list[TableKey]:
         def depth(key: TableKey) -> int:
-            primary = self.plan.table(key).primary
-            return 0 if primary is None else 1 + depth(primary.foreign_key.parent)
+            steps, primary = 0, self.plan.table(key).primary
+            while primary is not None:
+                steps, primary = steps + 1, self.plan.table(primary.foreign_key.parent).primary
+            return steps
 
         return sorted(stars, key=lambda key: (-depth(key), key))
 
@@ -102,15 +115,16 @@ class _Training:
         encoded = self.encoded[parent]
         scored = [self._score(star) for star in stars]
         own = encoded.scores[encoded.base]
+        found = np.zeros((len(own), 0))
         if self.plan.table(parent).primary is not None and self.plan.latents:
-            found = latent_scores([branch for branches in scored for branch in branches], self.plan.latents)
+            every = [branch for branches in scored for branch in branches]
+            found, self.reliability[parent] = latent_scores(every, self.plan.latents)
             self.latents[parent] = np.full((len(encoded.base), found.shape[1]), np.nan)
             self.latents[parent][encoded.base] = found
-            own = np.concatenate([own, found], axis=1)
         models = []
         for branches in scored:
-            correlation = star_correlation(own, branches)
-            start, made = own.shape[1], []
+            correlation = star_correlation(own, found, branches)
+            start, made = own.shape[1] + found.shape[1], []
             for branch in branches:
                 made.append(branch_model(branch, start, correlation, self.random))
                 start += len(branch.marginals)
@@ -153,6 +167,9 @@ class _Training:
                 counts=counts[number],
                 null_share=self._null_share(branch.child, self._primary(branch.child)),
                 jitter=self.random,
+                reliability=np.concatenate(
+                    [np.ones(len(self.encoded[branch.child].names)), self.reliability.get(branch.child, np.zeros(0))]
+                ),
             )
             for number, branch in enumerate(branches)
         ]
@@ -171,17 +188,22 @@ class _Training:
 
     def _link(self, plan: TablePlan, reference: Reference) -> LinkModel:
         key = reference.foreign_key
-        fan_out = self.sample.fan_out(plan.table, key.name)
+        counts, position = self._fan_outs(plan)[key.name], self.parents[plan.table][key.name]
+        scores, base = self._own_scores(plan.table), self.encoded[key.parent].base
+        sampled = bool(reference.shared) or reference.null != key.columns
         return learn_link(
             child=plan.table,
             foreign_key=key.name,
             parent=key.parent,
-            child_scores=self._own_scores(plan.table),
-            position=self.parents[plan.table][key.name],
+            child_scores=scores,
+            position=position,
             parent_scores=self._own_scores(key.parent),
-            counts=np.where(fan_out.counts < 0, np.nan, fan_out.counts.astype(float)),
-            base=self.encoded[key.parent].base,
-            null_share=self._null_share(plan.table, reference),
+            counts=counts,
+            base=base,
+            null_share=null_share(reference, self.sample.tables[plan.table])
+            if sampled
+            else self._null_share(plan.table, reference),
+            tree=learn_tree(reference, position, scores, counts, base) if reference.role == "self" else None,
         )
 
     def _table(self, key: TableKey) -> TableModel:
@@ -193,4 +215,11 @@ class _Training:
             rules=encoded.rules,
             scores=(*encoded.names, *latents),
             correlation=nearest_correlation(correlation_of(scores[encoded.base])),
+            nulls=null_patterns(self.plan.table(key), encoded, self.sample.tables[key]),
+            twins=self._twins(self.plan.table(key)),
         )
+
+    def _twins(self, plan: TablePlan) -> tuple[Twin, ...]:
+        parents = {r.foreign_key.name: r.foreign_key.parent for r in plan.references}
+        rows = {n: self.sample.tables[key].rows.num_rows for n, key in parents.items() if key in self.sample.tables}
+        return twins(plan, self.parents[plan.table], self.encoded[plan.table].base, rows)

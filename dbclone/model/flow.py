@@ -1,4 +1,4 @@
-"""What flows between the stages and holds rows or counts: Sample, Batch, Ddl, Loaded, Check.
+"""What flows between the stages and holds rows or counts: Sample, Verdict, Batch, Ddl, Loaded, Check.
 
 Rows are always a :class:`pyarrow.Table`, handed over and never edited. The Arrow type follows from the column's kind:
 
@@ -7,25 +7,46 @@ boolean        bool
 integer        int64
 decimal        string in the sample (no float in between); string or decimal128 in a batch
 float          float64
-text, enum     string (a batch may be dictionary-encoded); also uuid, json, array, other
+text, enum     string (a batch may be dictionary-encoded); also all kinds that are not named here
 date, time     date32, time64[us]
 timestamp(tz)  timestamp[us], timestamp[us, UTC]
-interval       duration[us]
+interval       month_day_nano_interval
 binary         binary
 =============  ==========================================================================
+
+An infinite date, timestamp or interval is the largest or the smallest number that the type has, as in
+:mod:`dbclone.model.literals`, which says how values are spelled.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from dbclone.schema.model import TableKey
+from dbclone.schema.model import TableKey, TypeKind
+
+ARROW_TYPES: Mapping[TypeKind, pa.DataType] = {
+    "boolean": pa.bool_(),
+    "integer": pa.int64(),
+    "decimal": pa.string(),
+    "float": pa.float64(),
+    "date": pa.date32(),
+    "time": pa.time64("us"),
+    "timestamp": pa.timestamp("us"),
+    "timestamptz": pa.timestamp("us", "UTC"),
+    "interval": pa.month_day_nano_interval(),
+    "binary": pa.binary(),
+}
+
+
+def arrow_type(kind: TypeKind) -> pa.DataType:
+    """Return the Arrow type of a column of this kind."""
+    return ARROW_TYPES.get(kind, pa.string())
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -61,13 +82,15 @@ class Sample:
     """A referentially closed sample: every row that a sampled row refers to is in it, too.
 
     ``source_rows`` are exact counts in the same snapshot. ``null_references`` counts, per (table, foreign key), the rows
-    that refer to no parent. ``fan_outs`` has an entry for each foreign key between two tables with rows.
+    that refer to no parent. ``fan_outs`` has an entry for each foreign key between two tables with rows. ``copied`` has
+    the tables that the plan copies: all their rows, every value as text.
     """
 
     tables: Mapping[TableKey, TableSample]
     source_rows: Mapping[TableKey, int]
     null_references: Mapping[tuple[TableKey, str], int]
     fan_outs: tuple[FanOut, ...]
+    copied: Mapping[TableKey, pa.Table] = field(default_factory=dict)
 
     def fan_out(self, child: TableKey, foreign_key: str) -> FanOut:
         """Return the fan-out of one foreign key; KeyError if it was not counted."""
@@ -75,6 +98,20 @@ class Sample:
             if (item.child, item.foreign_key) == (child, foreign_key):
                 return item
         raise KeyError((child, foreign_key))
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Verdict:
+    """What the target said of generated rows under one CHECK.
+
+    ``rows`` has the columns of the CHECK, ``passed`` (bool) one entry per row: False where the condition is false, or
+    fails with an error.
+    """
+
+    table: TableKey
+    check: str
+    rows: pa.Table
+    passed: npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -17,6 +17,13 @@ from scipy.special import ndtr, ndtri
 
 Floats = npt.NDArray[np.float64]
 
+APART = 1e304
+"""Values so far from 0 are no numbers but stand for something else, infinity for example: always atoms of their own."""
+INFINITE, NOT_A_NUMBER = 1e305, 2e305
+"""What stands for infinity (and −1e305 for negative infinity), and for a NaN that is a value, not NULL."""
+LARGEST = 1e300
+"""No number is larger, so that neither differences nor means overflow."""
+
 SCORE_LIMIT = 6.0
 """Scores are kept within ±6: a double still tells 1 - 1e-9 from 1 there."""
 
@@ -95,7 +102,7 @@ def fit_marginal(values: Floats, *, at_least: int = 5, most_atoms: int = 512, pi
 
 def _merge_rare(found: Floats, counts: npt.NDArray[np.int64], at_least: int) -> tuple[Floats, npt.NDArray[np.int64]]:
     """Give the counts of values seen fewer than ``at_least`` times to the nearest value seen often enough."""
-    kept = counts >= at_least
+    kept = (counts >= at_least) | (np.abs(found) >= APART)
     if not kept.any():
         return np.array([np.median(np.repeat(found, counts))]), np.array([counts.sum()])
     near = np.abs(found[:, None] - found[kept][None, :]).argmin(axis=1)
@@ -106,7 +113,7 @@ def _pieces(
     present: Floats, found: Floats, counts: npt.NDArray[np.int64], at_least: int, pieces: int
 ) -> tuple[Floats, Floats, Floats]:
     """Return (low, high, share) of atoms and of straight pieces between them, in order of value."""
-    atoms = found[counts >= max(at_least, 0.005 * len(present))]
+    atoms = found[(counts >= max(at_least, 0.005 * len(present))) | (np.abs(found) >= APART)]
     below, above = np.searchsorted(present, atoms, "left"), np.searchsorted(present, atoms, "right")
     low, high, rows = [atoms], [atoms], [(above - below).astype(float)]
     for start, end in zip(np.r_[0, above], np.r_[below, len(present)], strict=True):

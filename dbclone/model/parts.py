@@ -1,4 +1,5 @@
-"""What was learned: a :class:`Model`, as data. Nothing in it is code, and nothing in it is a source row.
+"""What was learned: a :class:`Model`, as data. Nothing in it is code, and nothing in it is a source row, but for the rows
+of migration bookkeeping, which are part of the schema.
 
 Scores are standard normal. A table's *own scores* are one per learned column and then its latents: summaries of what its
 children are like, by which grandchildren still move with grandparents.
@@ -12,6 +13,7 @@ from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 from dbclone.model.flow import Ddl
 from dbclone.model.marginal import Marginal
@@ -20,6 +22,31 @@ from dbclone.schema.model import TableKey
 from dbclone.schema.plan import Detail, Plan
 
 Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class NullPattern:
+    """Which rows refer to nothing through ``foreign_key``, where that goes with something else of the row.
+
+    Either with the learned column ``column``: ``edges`` cut its shares, 0 to 1, into pieces, and ``shares`` is the part of
+    the rows in each piece that refers to nothing. Or with the foreign keys ``others``: the n-th of ``shares`` is for the
+    rows in which just those are NULL whose bits are set in n; −1 where no row of the source is so.
+    """
+
+    foreign_key: str
+    column: str
+    edges: Floats
+    others: tuple[str, ...]
+    shares: Floats
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Twin:
+    """Of two foreign keys to the same parent: the ``share`` of rows in which both refer to the same row."""
+
+    foreign_key: str
+    other: str
+    share: float
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -34,6 +61,16 @@ class TableModel:
     rules: tuple[Rule, ...]
     scores: tuple[str, ...]
     correlation: Floats
+    nulls: tuple[NullPattern, ...] = ()
+    twins: tuple[Twin, ...] = ()
+
+    def null_pattern(self, foreign_key: str) -> NullPattern | None:
+        """Return what the NULLs of a foreign key go with; None if nothing that was found."""
+        return next((pattern for pattern in self.nulls if pattern.foreign_key == foreign_key), None)
+
+    def twin(self, foreign_key: str) -> Twin | None:
+        """Return how often a foreign key refers to the same row as an earlier one to the same parent."""
+        return next((twin for twin in self.twins if twin.foreign_key == foreign_key), None)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -66,6 +103,24 @@ class StarModel:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
+class TreeModel:
+    """The shape of the trees that a self-reference makes, or of its pairs.
+
+    ``depth`` is the marginal of the number of rows above a row; ``depth_weights`` (own scores) and ``depth_residual``
+    say how its score follows from the row's own. ``fan_outs`` has the marginal of the number of children by depth; the
+    last one holds for all that are deeper. ``self_share`` of the roots refer to themselves, the others to nothing.
+    ``pairs``: rows refer to each other, two by two, instead.
+    """
+
+    depth: Marginal
+    depth_weights: Floats
+    depth_residual: float
+    fan_outs: tuple[Marginal, ...]
+    self_share: float
+    pairs: bool
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class LinkModel:
     """How the parent of a link is chosen.
 
@@ -73,6 +128,8 @@ class LinkModel:
     ``child_weights`` (k) regress the child's link score on its own scores, ``child_residual`` is the deviation of the
     rest. ``parent_weights`` (2 × own scores) regress the parent's fan-out score and link score on its own scores, with
     ``parent_residual`` (2 × 2), the Cholesky factor of the rest. ``fan_out`` is the marginal of the fan-out.
+    ``null_share`` of the rows, of those whose other columns of the key are not NULL, refer to none. ``tree`` is set where
+    rows refer to rows of their own table without going in circles, or in pairs.
     """
 
     child: TableKey
@@ -84,13 +141,35 @@ class LinkModel:
     parent_residual: Floats
     fan_out: Marginal
     null_share: float
+    tree: TreeModel | None = None
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class CopiedRows:
+    """All rows of a table of migration bookkeeping, which is schema state: an Arrow IPC stream of texts (uint8)."""
+
+    table: TableKey
+    stream: npt.NDArray[np.uint8]
+
+    @classmethod
+    def of(cls, table: TableKey, rows: pa.Table) -> CopiedRows:
+        """Return the rows, packed."""
+        sink = pa.BufferOutputStream()
+        with pa.ipc.new_stream(sink, rows.schema) as writer:
+            writer.write_table(rows)
+        return cls(table=table, stream=np.frombuffer(sink.getvalue(), np.uint8))
+
+    def rows(self) -> pa.Table:
+        """Return the rows: every value is text, or NULL."""
+        return pa.ipc.open_stream(pa.py_buffer(self.stream.tobytes())).read_all()
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Model:
     """Everything that ``generate`` needs: the plan, the DDL to build a target, and what was learned.
 
-    ``versions`` names the software that learned it; ``seed`` is that of sampling and learning.
+    ``versions`` names the software that learned it; ``seed`` is that of sampling and learning. ``copied`` are the tables
+    whose rows are not made but taken over.
     """
 
     plan: Plan
@@ -100,6 +179,7 @@ class Model:
     links: tuple[LinkModel, ...]
     seed: int
     versions: Mapping[str, str]
+    copied: tuple[CopiedRows, ...] = ()
 
     @cached_property
     def _by_key(self) -> Mapping[TableKey, TableModel]:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from dbclone.model.marginal import Marginal
-from dbclone.schema.model import TypeKind
+from dbclone.schema.model import TableKey, TypeKind
 
 Quantiles = tuple[float, ...]
 """Values of a quantile function at evenly spaced shares from 0 to 1; empty when there was no value."""
@@ -51,7 +51,8 @@ class Learned:
 
     ``kind`` is the column's. With ``categories``, the marginal's values are positions in it. ``decimals`` is the grid
     that values are rounded to: digits after the point, for times digits of a second; -2, -4 and -6 are whole minutes,
-    hours and days.
+    hours and days, for intervals -8 whole months. ``units`` are the parts of intervals that are used, of months, days
+    and time. ``exact`` spells those of the marginal's atoms that have more digits than a float.
     """
 
     column: str
@@ -59,6 +60,8 @@ class Learned:
     kind: TypeKind
     categories: tuple[str, ...] = ()
     decimals: int | None = None
+    units: tuple[str, ...] = ()
+    exact: tuple[tuple[float, str], ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,11 +74,32 @@ class Referenced:
 
 @dataclass(frozen=True, kw_only=True)
 class Numbered:
-    """The value counts the rows of the same parents, from ``start``."""
+    """The value counts the rows that agree in the columns ``parents``, from ``start`` by ``step``."""
 
     column: str
     parents: tuple[str, ...]
     start: int
+    step: int = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class PolymorphicTarget:
+    """Rows with this ``label`` refer to ``column`` of ``table``; ``fan_out`` is that of its rows, zero included."""
+
+    label: str
+    table: TableKey
+    column: str
+    fan_out: Marginal
+
+
+@dataclass(frozen=True, kw_only=True)
+class PolymorphicKey:
+    """The value is a key of the table that the row's ``type_column`` names; NULL where it names none."""
+
+    column: str
+    type_column: str
+    targets: tuple[PolymorphicTarget, ...]
+    null_share: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,11 +137,24 @@ class ChoiceRule:
 
 @dataclass(frozen=True, kw_only=True)
 class SequenceKey:
-    """Row ``i`` has ``start + step · i``: a number, days of a date, microseconds of a time."""
+    """Row ``i`` has ``start + step · i``: a number, days of a date, microseconds of a time.
+
+    With ``decimals``, numbers have so many digits after the point: start and step count the last of them.
+    """
 
     column: str
     start: int
     step: int = 1
+    decimals: int = 0
+    null_share: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabelKey:
+    """Row ``i`` has the ``i``-th of ``values``, in the text form of the column's type: keys of an enum."""
+
+    column: str
+    values: tuple[str, ...]
     null_share: float = 0.0
 
 
@@ -216,12 +253,131 @@ class BinaryRule:
 
 @dataclass(frozen=True, kw_only=True)
 class ArrayRule:
-    """Arrays of one dimension. The ``element`` rule makes the elements, of the kind ``element_kind``."""
+    """Arrays whose elements, described by the column's only part, the ``element`` rule makes.
+
+    ``shapes`` are those of arrays of several dimensions, with their shares of all arrays; the others have ``lengths``.
+    """
 
     column: str
     element: Rule
-    element_kind: TypeKind
     lengths: Quantiles
+    shapes: tuple[tuple[tuple[int, ...], float], ...] = ()
+    unique: bool = False
+    null_share: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class RangeRule:
+    """Ranges: a bound, and how far the other one is from it.
+
+    ``bound`` makes the lower bound (the upper one where there is no lower), ``widths`` are differences on its axis;
+    without them both bounds are the same. ``forms`` are the brackets with their shares, ``-`` for a side without bound:
+    ``[)``, ``-]``, ``--``; and ``empty``.
+    """
+
+    column: str
+    bound: Rule
+    widths: Marginal | None
+    forms: tuple[tuple[str, float], ...]
+    unique: bool = False
+    null_share: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class MultirangeRule:
+    """Multiranges of ``lengths`` ranges."""
+
+    column: str
+    element: Rule
+    lengths: Quantiles
+    null_share: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class CompositeRule:
+    """Values of a composite type: one rule for each of the column's parts."""
+
+    column: str
+    fields: tuple[Rule, ...]
+    unique: bool = False
+    null_share: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkRule:
+    """Addresses of test networks. ``prefixes`` are (4 or 6, bits of the prefix, share); MAC addresses have none."""
+
+    column: str
+    prefixes: tuple[tuple[int, int, float], ...]
+    unique: bool
+    null_share: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class BitRule:
+    """Strings of bits; ``ones`` is the share of ones at each of the first places, ``rest`` at those after them."""
+
+    column: str
+    lengths: Quantiles
+    ones: tuple[float, ...]
+    rest: float
+    unique: bool
+    null_share: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class GeometryRule:
+    """Shapes in a plane, within the box that the source's are in.
+
+    ``x`` and ``y`` are quantiles of a shape's first point, ``sizes`` of what it measures from there (a radius, a
+    distance to a further point), ``points`` of the number of points of paths and polygons. ``open_share`` of the paths
+    are open. For lines, which are ``Ax + By + C = 0``, x is A, y is B and the size C.
+    """
+
+    column: str
+    x: Quantiles
+    y: Quantiles
+    sizes: Quantiles
+    points: Quantiles
+    decimals: int | None
+    open_share: float = 0.0
+    null_share: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class SearchRule:
+    """Documents or queries of a text search, of common words. ``positions`` is the share of words with a position."""
+
+    column: str
+    words: Quantiles
+    positions: float = 0.0
+    null_share: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class PathRule:
+    """Paths of labels from a tree's root down.
+
+    ``levels`` are the labels that many rows share with their shares, for the first levels that are made of such; below
+    them labels are common words.
+    """
+
+    column: str
+    depths: Quantiles
+    levels: tuple[tuple[tuple[str, float], ...], ...]
+    unique: bool
+    null_share: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class VectorRule:
+    """Vectors of ``dimensions`` normal numbers; scaled to length 1 if ``unit``."""
+
+    column: str
+    dimensions: int
+    mean: float
+    deviation: float
+    unit: bool
     null_share: float = 0.0
 
 
@@ -257,10 +413,15 @@ class JsonMember:
 
 @dataclass(frozen=True, kw_only=True)
 class JsonRule:
-    """JSON documents of learned structure. An empty ``root.kinds`` makes empty objects."""
+    """Documents of learned structure, written as JSON, XML or hstore. An empty ``root.kinds`` makes empty ones.
+
+    XML is kept as an object with the root element for its only member. An element's attributes are members with an
+    ``@`` before their name, its text is the member ``#``; elements of the same name are an array.
+    """
 
     column: str
     root: JsonNode
+    form: Literal["json", "xml", "hstore"] = "json"
     null_share: float = 0.0
     max_length: int | None = None
 
@@ -269,11 +430,13 @@ Rule = (
     Learned
     | Referenced
     | Numbered
+    | PolymorphicKey
     | Omitted
     | NullRule
     | ConstantRule
     | ChoiceRule
     | SequenceKey
+    | LabelKey
     | UuidKey
     | CodeRule
     | PersonalRule
@@ -281,6 +444,15 @@ Rule = (
     | SecretRule
     | BinaryRule
     | ArrayRule
+    | RangeRule
+    | MultirangeRule
+    | CompositeRule
+    | NetworkRule
+    | BitRule
+    | GeometryRule
+    | SearchRule
+    | PathRule
+    | VectorRule
     | JsonRule
 )
 """How the values of one column are made."""

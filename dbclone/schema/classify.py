@@ -43,7 +43,7 @@ Kind = Literal[
     "text",
     "uuid",
     "json",
-    "array",
+    "structured",
     "binary",
     "personal",
     "secret",
@@ -94,9 +94,13 @@ _BY_TYPE: Mapping[TypeKind, Kind] = {
     "enum": "category",
     "uuid": "uuid",
     "json": "json",
-    "array": "array",
     "binary": "binary",
+    "network": "personal",
     "other": "other",
+    **dict.fromkeys(
+        ("array", "range", "multirange", "composite", "bits", "geometry", "xml", "hstore", "search", "path", "vector"),
+        "structured",
+    ),
 }
 _TIMES = ("date", "time", "timestamp", "timestamptz", "interval")
 _SECRETS = ("password_hash", "token")
@@ -110,7 +114,8 @@ def classify(column: Column, facts: ColumnFacts, *, is_key: bool) -> ColumnClass
     """Return what ``column`` holds. ``is_key``: its values alone must tell the rows apart, and refer to no parent."""
     by_type = _BY_TYPE.get(column.kind)
     if by_type is not None:
-        return ColumnClass(kind=by_type, evidence=(f"the type is {column.type}",))
+        address = _personal_type(column) if column.kind == "network" else None
+        return ColumnClass(kind=by_type, personal=address, evidence=(f"the type is {column.type}",))
     if column.kind == "text":
         return _classify_text(column, facts)
     unique = facts.distinct == facts.present
@@ -136,7 +141,7 @@ def is_padded(column: Column) -> bool:
 def _classify_text(column: Column, facts: ColumnFacts) -> ColumnClass:
     if is_padded(column):
         facts = replace(facts, sample=tuple(value.rstrip(" ") for value in facts.sample))
-    named = personal_name(column.name) or _personal_type(column)
+    named = personal_name(column.name)
     if named in _SECRETS:
         return ColumnClass(kind="secret", personal=named, evidence=(_named(named),))
     found = pattern_shares(facts.sample)
@@ -177,7 +182,7 @@ def _a(what: str) -> str:
 
 
 def _personal_type(column: Column) -> str | None:
-    """Return what a type of text is made for: network addresses are personal data whatever the column is called."""
+    """Return what an address type is made for: addresses are personal data whatever the column is called."""
     base = column.type.split("(")[0].lower()
     return {"inet": "ip", "cidr": "ip", "macaddr": "mac", "macaddr8": "mac"}.get(base)
 

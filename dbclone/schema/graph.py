@@ -17,7 +17,7 @@ Pure. Cycles and orders come from networkx; what they mean for loading is decide
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import networkx as nx
@@ -80,26 +80,74 @@ class Deferred:
 
     edge: Edge
     by: str
-    """``deferrable``: checked at commit; ``null``: loaded as NULL, then filled in; ``constraint``: dropped for the load."""
+    """``deferrable``: checked at commit; ``null``: loaded as NULL, then filled; ``constraint``: dropped meanwhile."""
 
 
 def load_order(schema: Schema) -> tuple[tuple[TableKey, ...], tuple[Deferred, ...]]:
     """Return the tables so that every parent precedes its children, and the foreign keys taken out to make that true.
 
-    In a cycle the easiest foreign key goes first: one that is deferrable, then one that is nullable, then any.
+    In a cycle the easiest foreign key goes first: one that is deferrable, then one that is nullable, then any. So the
+    hardest are put into the order first, and those that would close a cycle then are taken out.
     """
     graph = _digraph(schema)
-    taken: list[Deferred] = []
-    for component in sorted(map(sorted, nx.strongly_connected_components(graph))):
-        inner = graph.subgraph(component).copy()
-        while len(component) > 1 and not nx.is_directed_acyclic_graph(inner):
-            found = [(inner.edges[step]["edge"], step) for step in nx.find_cycle(inner)]
-            edge, step = min(found, key=lambda item: _hardness(item[0], schema))
-            taken.append(Deferred(edge=edge, by=("deferrable", "null", "constraint")[_hardness(edge, schema)]))
-            inner.remove_edge(*step)
-            graph.remove_edge(*step)
-    order = tuple(nx.lexicographical_topological_sort(nx.DiGraph(graph)))
-    return order, tuple(taken)
+    component = {
+        key: number for number, keys in enumerate(nx.strongly_connected_components(graph)) for key in sorted(keys)
+    }
+    inner = [edge for edge in edges(schema) if not edge.is_self and component[edge.parent] == component[edge.child]]
+    hardness = {id(edge): _hardness(edge, schema) for edge in inner}
+    order = _Order(sorted({key for edge in inner for key in (edge.parent, edge.child)}))
+    taken = tuple(
+        Deferred(edge=edge, by=("deferrable", "null", "constraint")[hardness[id(edge)]])
+        for edge in sorted(inner, key=lambda edge: -hardness[id(edge)])
+        if not order.add(edge.parent, edge.child)
+    )
+    skipped = {(item.edge.child, item.edge.foreign_key.name) for item in taken}
+    kept: nx.DiGraph[TableKey] = nx.DiGraph()
+    kept.add_nodes_from(table.key for table in schema.tables)
+    kept.add_edges_from(
+        (edge.parent, edge.child)
+        for edge in edges(schema)
+        if not edge.is_self and (edge.child, edge.foreign_key.name) not in skipped
+    )
+    return tuple(nx.lexicographical_topological_sort(kept)), taken
+
+
+class _Order:
+    """Tables in an order that respects the edges added so far.
+
+    Only what lies between the two ends of a new edge is looked at (Pearce and Kelly, *A dynamic topological sort
+    algorithm*, 2006): looking for a cycle in the whole component for each of its foreign keys is quadratic.
+    """
+
+    def __init__(self, keys: Sequence[TableKey]) -> None:
+        self._place = {key: place for place, key in enumerate(keys)}
+        self._after: dict[TableKey, set[TableKey]] = {key: set() for key in keys}
+        self._before: dict[TableKey, set[TableKey]] = {key: set() for key in keys}
+
+    def add(self, first: TableKey, second: TableKey) -> bool:
+        """Put ``first`` before ``second``; return False, and change nothing, if that would close a cycle."""
+        low, high = self._place[second], self._place[first]
+        if low < high:
+            behind = self._reached(second, self._after, lambda place: place <= high)
+            if first in behind:
+                return False
+            ahead = self._reached(first, self._before, lambda place: place >= low)
+            moved = [*sorted(ahead, key=self._place.__getitem__), *sorted(behind, key=self._place.__getitem__)]
+            for place, key in zip(sorted(self._place[key] for key in moved), moved, strict=True):
+                self._place[key] = place
+        self._after[first].add(second)
+        self._before[second].add(first)
+        return True
+
+    def _reached(
+        self, start: TableKey, along: Mapping[TableKey, set[TableKey]], within: Callable[[int], bool]
+    ) -> set[TableKey]:
+        found, waiting = {start}, [start]
+        while waiting:
+            new = {key for key in along[waiting.pop()] if within(self._place[key])} - found
+            found |= new
+            waiting += new
+        return found
 
 
 def _hardness(edge: Edge, schema: Schema) -> int:

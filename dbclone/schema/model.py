@@ -34,9 +34,24 @@ TypeKind = Literal[
     "binary",
     "json",
     "array",
+    "range",
+    "multirange",
+    "composite",
+    "network",
+    "bits",
+    "geometry",
+    "xml",
+    "hstore",
+    "search",
+    "path",
+    "vector",
     "other",
 ]
-"""What values of a column are made of, whatever the database calls the type. ``other`` cannot be generated."""
+"""What values of a column are made of, whatever the database calls the type. ``other`` cannot be generated.
+
+``network`` are addresses, ``bits`` strings of bits, ``search`` documents and queries of a text search, ``path`` the
+labels of a tree (ltree), ``vector`` numbers for a search by likeness.
+"""
 
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_$]*")
 
@@ -63,6 +78,9 @@ class Column:
     ``type`` is the database's own type text (``numeric(10,2)``). ``length`` is in characters, ``precision`` and
     ``scale`` in decimal digits. ``default`` is the default expression. ``domain`` names the domain, if the type is one;
     ``kind`` and ``type`` are then those of the base type.
+
+    ``parts`` describe what a value is made of, as columns: the element of an array, the bound of a range, the range of
+    a multirange, the fields of a composite type.
     """
 
     name: str
@@ -77,6 +95,7 @@ class Column:
     scale: int | None = None
     bytes: int | None = None
     enum_values: tuple[str, ...] = ()
+    parts: tuple[Column, ...] = ()
     domain: str | None = None
     comment: str | None = None
 
@@ -93,7 +112,10 @@ class Column:
 
 @dataclass(frozen=True, kw_only=True)
 class ForeignKey:
-    """A foreign key: ``columns`` of the child table reference ``parent_columns`` of the table ``parent``."""
+    """A foreign key: ``columns`` of the child table reference ``parent_columns`` of the table ``parent``.
+
+    ``declared``: by the user, not by the database, which has no such constraint.
+    """
 
     name: str
     columns: tuple[str, ...]
@@ -104,6 +126,7 @@ class ForeignKey:
     match_full: bool = False
     validated: bool = True
     on_delete: str | None = None
+    declared: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,8 +160,46 @@ class Check:
 
 
 @dataclass(frozen=True, kw_only=True)
+class LabelledTable:
+    """The table, and its key, that the rows with a ``label`` refer to."""
+
+    label: str
+    table: TableKey
+    column: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Polymorphic:
+    """A pair of columns of which one names a table and the other a row of it, without a foreign key.
+
+    ``targets`` say which table each value of ``type_column`` stands for.
+    """
+
+    column: str
+    type_column: str
+    targets: tuple[LabelledTable, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exclusion:
+    """An EXCLUDE constraint: no two rows for which all of its operators are true.
+
+    ``elements`` pairs expressions in the source's SQL with operators: ``(("room", "="), ("during", "&&"))``.
+    """
+
+    name: str
+    elements: tuple[tuple[str, str], ...]
+    columns: tuple[str, ...] = ()
+    predicate: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Table:
-    """A table that holds rows. A partitioned table is one table; its partitions are not listed."""
+    """A table that holds rows. A partitioned table is one table; its partitions are not listed.
+
+    ``routing`` is the condition that a row belongs to one of the partitions and keeps its CHECKs; None if there is none
+    that some row could break. ``partition_keys`` are unique keys of single partitions, the partition as their predicate.
+    """
 
     schema: str | None
     name: str
@@ -150,6 +211,10 @@ class Table:
     checks: tuple[Check, ...] = ()
     comment: str | None = None
     partitioned: bool = False
+    exclusions: tuple[Exclusion, ...] = ()
+    polymorphic: tuple[Polymorphic, ...] = ()
+    routing: Check | None = None
+    partition_keys: tuple[UniqueKey, ...] = ()
 
     @cached_property
     def _by_name(self) -> Mapping[str, Column]:
@@ -199,7 +264,11 @@ class Schema:
         """Return the schema reduced to these tables; foreign keys to tables left out are dropped."""
         kept = set(keys)
         tables = tuple(
-            dataclasses.replace(t, foreign_keys=tuple(f for f in t.foreign_keys if f.parent in kept))
+            dataclasses.replace(
+                t,
+                foreign_keys=tuple(f for f in t.foreign_keys if f.parent in kept),
+                polymorphic=tuple(pair for pair in t.polymorphic if all(to.table in kept for to in pair.targets)),
+            )
             for t in self.tables
             if t.key in kept
         )

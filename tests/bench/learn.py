@@ -82,7 +82,7 @@ def _closed_form(data: dict[str, Any]) -> None:
     branch = score_branch(
         learned, 0, child=TableKey("transaction"), detail="correlations", counts=counts, null_share=0.0, jitter=random
     )
-    correlation = star_correlation(learned.scores, [branch])
+    correlation = star_correlation(learned.scores, learned.scores[:, :0], [branch])
     branch_model(branch, learned.scores.shape[1], correlation, random)
     sold = data["transaction"]["product_id"].to_numpy()
     learn_link(

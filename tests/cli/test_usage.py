@@ -93,7 +93,8 @@ def test_clone_without_a_target_names_the_variable() -> None:
 
 
 @pytest.mark.parametrize(
-    "options", [["--scale", "0"], ["--scale=-1"], ["--rows", "store"], ["--sample-rows", "0"], ["--on-existing", "drop"]]
+    "options",
+    [["--scale", "0"], ["--scale=-1"], ["--rows", "store"], ["--sample-rows", "0"], ["--on-existing", "drop"]],
 )
 def test_wrong_values_are_refused_before_connecting(options: list[str]) -> None:
     done = dbclone("clone", SECRET_URL, SECRET_URL, *options)

@@ -16,7 +16,7 @@ from dbclone.db.connect import masked, open_database, resolve_url
 from dbclone.db.dialects.base import Timeouts
 from dbclone.errors import ConfigurationError, ConnectError
 
-SECRET = "hunter2"
+SECRET = "hunter2"  # noqa: S105
 
 
 @pytest.mark.parametrize("scheme", ["postgresql", "postgres", "postgresql+psycopg"])

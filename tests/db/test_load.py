@@ -35,7 +35,7 @@ SHOP = """
 """
 
 Rows = dict[str, Sequence[Any]]
-SECRET = "s3cret"
+SECRET = "s3cret"  # noqa: S105 a value of a row, not a password
 
 
 class Place:
@@ -81,7 +81,7 @@ def in_order(plan: Plan, batches: Sequence[Batch]) -> Iterator[Batch]:
 
 def contents(url: str) -> list[Any]:
     """Return all objects, rows and sequence states of a database."""
-    tables = query(url, "SELECT oid::regclass::text FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace")
+    tables = query(url, "SELECT format('%I.%I', schemaname, tablename) FROM pg_tables WHERE schemaname = 'public'")
     objects = query(url, "SELECT relname, relkind FROM pg_class WHERE relnamespace = 'public'::regnamespace ORDER BY 1")
     types = query(url, "SELECT typname FROM pg_type WHERE typnamespace = 'public'::regnamespace ORDER BY 1")
     rules = query(url, "SELECT conname, convalidated FROM pg_constraint ORDER BY oid")
@@ -132,7 +132,8 @@ def test_a_new_target_gets_tables_rows_and_valid_constraints(shop: Place) -> Non
 def test_sequences_continue_after_the_loaded_rows(shop: Place) -> None:
     shop.load(customers([7, 41]), purchases([1000, 5], [7, 7]))
 
-    execute(shop.target_url, "INSERT INTO customer (email) VALUES ('new'); INSERT INTO purchase (customer_id) VALUES (42)")
+    execute(shop.target_url, "INSERT INTO customer (email) VALUES ('new')")
+    execute(shop.target_url, "INSERT INTO purchase (customer_id) VALUES (42)")
 
     assert shop.query("SELECT max(id) FROM customer") == [(42,)]
     assert shop.query("SELECT max(id) FROM purchase") == [(1001,)]
@@ -194,10 +195,10 @@ def _raising(error: BaseException) -> Callable[..., Any]:
 @pytest.mark.parametrize(
     ("bad", "expected"),
     [
-        (purchases([1, 2], [1, 1], note=["ok", SECRET * 3]), r"writing the rows of purchase: value too long .*column note, row 2"),
-        (purchases([1, 2], [1, 1], total=[SECRET, "1"]), r"writing the rows of purchase: .*column total, row 1, in batch 0"),
-        (purchases([1, 2], [1, None]), r"writing the rows of purchase: .*NULL.*column customer_id, row 2"),
-        (purchases([1, 2], [1, 1], total=["1", "-1"]), r"writing the rows of purchase: .*constraint purchase_total_check"),
+        (purchases([1, 2], [1, 1], note=["ok", SECRET * 3]), "rows of purchase: value too long .*column note, row 2"),
+        (purchases([1, 2], [1, 1], total=[SECRET, "1"]), "rows of purchase: .*column total, row 1, in batch 0"),
+        (purchases([1, 2], [1, None]), "rows of purchase: .*NULL.*column customer_id, row 2"),
+        (purchases([1, 2], [1, 1], total=["1", "-1"]), "rows of purchase: .*constraint purchase_total_check"),
         (purchases([1, 1], [1, 1]), r"adding constraint purchase_pkey of purchase: two rows have the same key"),
         (purchases([1, 2], [1, 77]), r"adding fk constraint purchase_customer_id_fkey of purchase: .*parent"),
     ],
@@ -285,29 +286,32 @@ def test_a_connection_lost_on_the_way_is_a_load_error(shop: Place) -> None:
 
 # ---- Types -----------------------------------------------------------------------------------------------------------
 
-MICRO = datetime.timedelta(microseconds=1)
+INTERVAL = pa.month_day_nano_interval()
+TEXTS = [
+    "", None, "NULL", "\\N", "\\.", 'a "quote"', "a,b", "tab\t",
+    "\\x41", "line\nbreak\r\n", " x ", "ünï→😀"
+]  # fmt: skip
 ROUND_TRIPS: list[tuple[str, pa.Array, list[str | None]]] = [
     ("boolean", pa.array([True, False, None]), ["true", "false", None]),
     ("bigint", pa.array([2**63 - 1, -(2**63), None]), ["9223372036854775807", "-9223372036854775808", None]),
     ("smallint", pa.array([32767, -32768, 0]), ["32767", "-32768", "0"]),
-    ("numeric(30, 10)", pa.array(["12345678901234567890.0123456789", None]), ["12345678901234567890.0123456789", None]),
-    ("numeric(8, 2)", pa.array([Decimal("1.10"), Decimal("-0.01"), None], pa.decimal128(8, 2)), ["1.10", "-0.01", None]),
+    ("numeric(30, 10)", pa.array(["12345678901234567890.0123456789"]), ["12345678901234567890.0123456789"]),
+    ("numeric(8, 2)", pa.array([Decimal("1.10"), Decimal("-0.01"), None]), ["1.10", "-0.01", None]),
     ("numeric", pa.array(["NaN", "Infinity"]), ["NaN", "Infinity"]),
     ("float8", pa.array([0.1, -0.0, 1e300, float("nan"), float("inf"), float("-inf"), None]),
      ["0.1", "-0", "1e+300", "NaN", "Infinity", "-Infinity", None]),
-    ("text", pa.array(["", None, "NULL", "\\N", "\\.", 'a "quote"', "a,b", "tab\t", "\\x41", "line\nbreak\r\n", " x ", "ünï→😀"]),
-     ["", None, "NULL", "\\N", "\\.", 'a "quote"', "a,b", "tab\t", "\\x41", "line\nbreak\r\n", " x ", "ünï→😀"]),
+    ("text", pa.array(TEXTS), TEXTS),
     ("text", pa.array(["above\n\\.\nbelow", "last"]), ["above\n\\.\nbelow", "last"]),
     ("text", pa.array(["a", None, "a", ""]).dictionary_encode(), ["a", None, "a", ""]),
     ("text", pa.array(["a", None], pa.large_string()), ["a", None]),
     ("text", pa.array(["a", None], pa.string_view()), ["a", None]),
     ("int", pa.array([5, None, 5]).dictionary_encode(), ["5", None, "5"]),
-    ("date", pa.array([datetime.date(1, 1, 1), datetime.date(9999, 12, 31), None], pa.date32()), ["0001-01-01", "9999-12-31", None]),
-    ("time", pa.array([datetime.time(23, 59, 59, 999999), datetime.time(0), None], pa.time64("us")), ["23:59:59.999999", "00:00:00", None]),
-    ("timestamp", pa.array([datetime.datetime(1969, 12, 31, 23, 59, 59, 1), None], pa.timestamp("us")), ["1969-12-31 23:59:59.000001", None]),
+    ("date", pa.array([datetime.date(1, 1, 1), datetime.date(9999, 12, 31), None]), ["0001-01-01", "9999-12-31", None]),
+    ("time", pa.array([86_399_999_999, 0, None], pa.time64("us")), ["23:59:59.999999", "00:00:00", None]),
+    ("timestamp", pa.array([-999_999, None], pa.timestamp("us")), ["1969-12-31 23:59:59.000001", None]),
     ("timestamptz", pa.array([1_000_000, None]).cast(pa.timestamp("us", "UTC")), ["1970-01-01 00:00:01+00", None]),
-    ("interval", pa.array([-1_500_000, 90_061_000_001, 0, 1, None]).cast(pa.duration("us")),
-     ["-00:00:01.5", "25:01:01.000001", "00:00:00", "00:00:00.000001", None]),
+    ("interval", pa.array([(0, 0, -1_500_000_000), (1, -2, 11_045_000_006_000), (0, 0, 0), None], INTERVAL),
+     ["-00:00:01.5", "1 mon -2 days +03:04:05.000006", "00:00:00", None]),
     ("bytea", pa.array([b"\x00\xff,\"\n", b"", None]), ["\\x00ff2c220a", "\\x", None]),
     ("bytea", pa.array([b"ab", None], pa.binary(2)), ["\\x6162", None]),
     ("uuid", pa.array(["00000000-0000-4000-8000-000000000001", None]), ["00000000-0000-4000-8000-000000000001", None]),
@@ -317,17 +321,14 @@ ROUND_TRIPS: list[tuple[str, pa.Array, list[str | None]]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("kind", "values", "expected"), ROUND_TRIPS, ids=[f"{k}-{a.type}" for k, a, _ in ROUND_TRIPS])
-def test_every_type_arrives_as_it_was_sent(
-    place: Callable[..., Place], kind: str, values: pa.Array, expected: list[str | None]
-) -> None:
-    here = place(f"CREATE TABLE t (n int, v {kind}); CREATE TABLE alone (v {kind})")
-    here.load(batch("t", n=range(len(values)), v=values), batch("alone", v=values))
+def test_every_type_arrives_as_it_was_sent(place: Callable[..., Place]) -> None:
+    # One table each, of one column and in order of the physical rows: a NULL is an empty line there.
+    here = place("".join(f"CREATE TABLE t{n} (v {kind});" for n, (kind, _, _) in enumerate(ROUND_TRIPS)))
+    here.load(*(batch(f"t{n}", v=values) for n, (_, values, _) in enumerate(ROUND_TRIPS)))
 
-    found = here.query("SELECT v::text FROM t ORDER BY n")
-    assert [value for (value,) in found] == expected
-    # A table of one column, where a NULL is an empty line.
-    assert here.query("SELECT count(*), count(v) FROM alone") == [(len(expected), len([v for v in expected if v is not None]))]
+    for n, (kind, values, expected) in enumerate(ROUND_TRIPS):
+        found = [value for (value,) in here.query(f"SELECT v::text FROM t{n} ORDER BY ctid")]
+        assert (kind, values.type, found) == (kind, values.type, expected)
 
 
 def test_sliced_and_chunked_columns_arrive_whole(place: Callable[..., Place]) -> None:
@@ -336,19 +337,22 @@ def test_sliced_and_chunked_columns_arrive_whole(place: Callable[..., Place]) ->
         {
             "a": pa.chunked_array([[0, 1], [2, 3]]),
             "b": pa.chunked_array([[b"0", b"1"], [b"2", None]]),
-            "c": pa.chunked_array([pa.array([0, 1]).cast(pa.duration("us")), pa.array([2, 3]).cast(pa.duration("us"))]),
+            "c": pa.chunked_array([[(0, 0, 0), (0, 1, 0)], [(0, 2, 0), (0, 3, 0)]], INTERVAL),
         }
     ).slice(1)
     here.load(Batch(table=TableKey("t"), number=0, first_row=0, rows=values))
 
     rows = here.query("SELECT a, convert_from(b, 'UTF8'), c FROM t ORDER BY a")
-    assert rows == [(1, "1", MICRO), (2, "2", 2 * MICRO), (3, None, 3 * MICRO)]
+    days = [datetime.timedelta(days=number) for number in range(4)]
+    assert rows == [(1, "1", days[1]), (2, "2", days[2]), (3, None, days[3])]
 
 
 def test_names_of_every_kind_are_quoted(place: Callable[..., Place]) -> None:
     here = place("""
         CREATE SCHEMA "Sales %";
-        CREATE TABLE "Sales %"."the ""order"" lines" ("select" serial PRIMARY KEY, "a.b%s" text, "ü:x" int CHECK ("ü:x" % 2 = 0));
+        CREATE TABLE "Sales %"."the ""order"" lines" (
+            "select" serial PRIMARY KEY, "a.b%s" text, "ü:x" int CHECK ("ü:x" % 2 = 0)
+        );
     """)
     key = here.schema.tables[0].key
     here.load(Batch(table=key, number=0, first_row=0, rows=pa.table({"select": [1], "a.b%s": ["%"], "ü:x": [2]})))
@@ -373,7 +377,8 @@ def test_empty_tables_at_the_target_are_filled(place: Callable[..., Place]) -> N
 
 
 def test_truncate_replaces_the_rows(place: Callable[..., Place]) -> None:
-    here = place(SHOP, SHOP + "INSERT INTO customer (id, email) VALUES (9, 'x'); INSERT INTO purchase (customer_id) VALUES (9)")
+    rows = "INSERT INTO customer (id, email) VALUES (9, 'x'); INSERT INTO purchase (customer_id) VALUES (9)"
+    here = place(SHOP, SHOP + rows)
     here.load(customers([1, 2]), purchases([5, 6], [1, 2]), on_existing="truncate")
     assert here.query("SELECT array_agg(id ORDER BY id) FROM customer") == [([1, 2],)]
     assert here.query("SELECT nextval('customer_id_seq'), nextval('purchase_id_seq')") == [(3, 7)]
@@ -386,7 +391,8 @@ def test_append_keeps_the_rows_and_says_where_keys_continue(place: Callable[...,
 
     here.load(customers([10, 11]), purchases([1, 2], [9, 11]), on_existing="append")
 
-    assert here.query("SELECT array_agg(id ORDER BY id), nextval('customer_id_seq') FROM customer") == [([9, 10, 11], 12)]
+    assert here.query("SELECT array_agg(id ORDER BY id) FROM customer") == [([9, 10, 11],)]
+    assert here.query("SELECT nextval('customer_id_seq')") == [(12,)]
 
 
 def test_live_constraints_of_an_existing_target_are_kept_and_named(place: Callable[..., Place]) -> None:
@@ -453,12 +459,13 @@ def test_truncate_is_refused_when_another_table_refers_to_the_rows(place: Callab
 
 
 def test_a_target_that_is_the_source_is_recognised_under_another_url(database: str) -> None:
-    with open_database(database) as one, open_database(database + ("&" if "?" in database else "?") + "sslmode=disable") as two:
+    again = database + ("&" if "?" in database else "?") + "sslmode=disable"
+    with open_database(database) as one, open_database(again) as two:
         assert same_database(one, two)
 
 
 def test_two_databases_of_one_server_are_not_the_same(place: Callable[..., Place]) -> None:
-    here = place("")
+    here = place("CREATE TABLE t (a int)")
     assert not same_database(here.source, here.target)
 
 
@@ -481,7 +488,9 @@ def _cycle(kind: str) -> str:
     deferrable = "DEFERRABLE" if kind == "deferrable" else ""
     return f"""
         CREATE TABLE staff (id int PRIMARY KEY, store_id {CYCLES[kind]}, boss_id int REFERENCES staff, name text);
-        CREATE TABLE store (id int PRIMARY KEY, manager_id {CYCLES[kind]} CONSTRAINT manager REFERENCES staff {deferrable});
+        CREATE TABLE store (
+            id int PRIMARY KEY, manager_id {CYCLES[kind]} CONSTRAINT manager REFERENCES staff {deferrable}
+        );
         ALTER TABLE staff ADD CONSTRAINT works_at FOREIGN KEY (store_id) REFERENCES store {deferrable};
     """
 

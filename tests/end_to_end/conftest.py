@@ -11,8 +11,8 @@ import psycopg
 import pytest
 from sqlalchemy import make_url
 
-from tests.conftest import Server
 from tests.command import with_password
+from tests.conftest import Server
 
 
 def conninfo(url: str) -> str:

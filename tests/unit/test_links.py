@@ -42,7 +42,7 @@ def test_every_slot_is_used_once_whatever_the_batches(batch: int, linked: int) -
     random = np.random.default_rng(3)
     wanted = random.poisson(4, 50).astype(float)
     index = index_link(
-        wanted, random.normal(size=50), rows=300, linked=linked, unique=False,
+        wanted, random.normal(size=50), rows=300, linked=linked, most=300,
         permutation=Streams(5).permutation(300, "slots"), random=random,
     )  # fmt: skip
     chosen = np.concatenate(
@@ -58,7 +58,7 @@ def test_rows_and_parents_of_like_rank_meet() -> None:
     random = np.random.default_rng(3)
     scores, mine = random.normal(size=200), random.normal(size=1_000)
     index = index_link(
-        np.full(200, 5.0), scores, rows=1_000, linked=1_000, unique=False,
+        np.full(200, 5.0), scores, rows=1_000, linked=1_000, most=1_000,
         permutation=Streams(5).permutation(1_000, "slots"), random=random,
     )  # fmt: skip
     chosen = index.choose(np.arange(1_000), mine)

@@ -14,7 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dbclone.learn.codes import learn_masks
-from dbclone.learn.rules import column_facts, learned_axis, make_rule
+from dbclone.learn.axes import learned_axis
+from dbclone.learn.rules import column_facts, make_rule
+from dbclone.model.literals import typed
+from dbclone.model.marginal import INFINITE, LARGEST, NOT_A_NUMBER
 from dbclone.model.rules import (
     ArrayRule,
     BinaryRule,
@@ -180,20 +183,19 @@ def test_json_structure_is_learned_without_its_rare_names_and_strings() -> None:
 
 
 def test_array_elements_get_a_rule_of_their_own() -> None:
-    labels = Column(name="tags", type="text[]", kind="array")
+    labels = Column(name="tags", type="text[]", kind="array", parts=(text_column("tags"),))
     rule = rule_of(labels, pa.array(['{red,"dark blue"}', "{red}", "{}"] * 5))
     assert isinstance(rule, ArrayRule)
     assert isinstance(rule.element, ChoiceRule)
     assert set(rule.element.values) == {"red", "dark blue"}
-    numbers = Column(name="ns", type="integer[]", kind="array")
+    numbers = Column(name="ns", type="int[]", kind="array", parts=(Column(name="ns", type="int", kind="integer"),))
     rule = rule_of(numbers, pa.array(["{1,2,3}", "{4,NULL}"] * 5))
     assert isinstance(rule, ArrayRule)
     assert isinstance(rule.element, Learned)
     assert rule.element.marginal.null_share == pytest.approx(0.2)
     rule = rule_of(numbers, pa.array(["{{1,2},{3,4}}"] * 5))
     assert isinstance(rule, ArrayRule)
-    assert isinstance(rule.element, NullRule)
-    assert rule.lengths == ()
+    assert rule.shapes == (((2, 2), 1.0),)
 
 
 def test_binary_values_keep_lengths_only() -> None:
@@ -217,7 +219,10 @@ def test_axes_are_numbers_with_nan_for_null() -> None:
     assert axis("timestamp", pa.array([dt.datetime(1970, 1, 3, tzinfo=UTC)], pa.timestamp("us"))) == ([172_800e6], -6)
     assert axis("timestamp", pa.array([dt.datetime(1970, 1, 1, 0, 5, tzinfo=UTC)], pa.timestamp("us"))) == ([300e6], -2)
     assert axis("time", pa.array([dt.time(0, 0, 1, 5000)], pa.time64("us"))) == ([1_005_000.0], 3)
-    assert axis("float", pa.array([0.5, float("nan"), float("inf"), 0.25])) == ([0.5, 0.25, 0.5, 0.25], 2)
+    assert axis("float", pa.array([0.5, float("nan"), float("inf"), 0.25])) == ([0.5, NOT_A_NUMBER, INFINITE, 0.25], 2)
+    assert axis("decimal", pa.array(["NaN", "-Infinity", "9" * 400])) == ([NOT_A_NUMBER, -INFINITE, LARGEST], 0)
+    assert axis("date", typed("date", pa.array(["infinity", "0001-12-31 BC"]))) == ([INFINITE, -719_163.0], None)
+    assert axis("interval", typed("interval", pa.array(["2 years -1 mons"]))) == ([23 * 30 * 86_400e6], -8)
     assert axis("float", pa.array([1 / 3])) == ([1 / 3], None)
     found, _ = axis("text", pa.array(["z", None]), ("a",))
     assert np.isnan(found).all()

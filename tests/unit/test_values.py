@@ -13,10 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dbclone.errors import PlanError
-from dbclone.generate.arrays import arrow_type
 from dbclone.generate.streams import Streams
 from dbclone.generate.values import TEST_HASHES, make_values, values_at
-from dbclone.learn.rules import column_facts, learned_axis, make_rule
+from dbclone.learn.axes import learned_axis
+from dbclone.learn.rules import column_facts, make_rule
+from dbclone.model.flow import arrow_type
 from dbclone.model.marginal import Marginal, fit_marginal
 from dbclone.model.rules import (
     ArrayRule,
@@ -92,7 +93,7 @@ RULES: list[tuple[Rule, Column]] = [
     (ChoiceRule(column="c", values=("false", "true"), shares=(0.5, 0.5)), column("boolean")),
     (ConstantRule(column="c", value="2020-02-02"), column("date")),
     (NullRule(column="c"), column("timestamptz")),
-    (ArrayRule(column="c", element=TEXT, element_kind="text", lengths=(0.0, 4.0)), column("array", type="text[]")),
+    (ArrayRule(column="c", element=TEXT, lengths=(0.0, 4.0)), column("array", parts=(column(),))),
     *((personal(what), column()) for what in (
         "email", "phone", "first_name", "last_name", "name", "user_name", "street", "city", "postcode", "company",
         "iban", "card", "ip", "mac", "url", "national_id",
@@ -233,11 +234,11 @@ def test_documents_and_arrays_are_valid() -> None:
     assert 0 < sum("who" in document for document in documents) < 200
     assert set(values(JsonRule(column="c", root=JsonNode(kinds=()))).to_pylist()) == {"{}"}
     choice = ChoiceRule(column="c", values=('a "b"', "c\\d"), shares=(1.0, 1.0), null_share=0.3)
-    rule = ArrayRule(column="c", element=choice, element_kind="text", lengths=(0.0, 3.0))
-    found = set(values(rule, column("array", type="text[]"), count=2_000).to_pylist())
+    rule = ArrayRule(column="c", element=choice, lengths=(0.0, 3.0))
+    found = set(values(rule, column("array", parts=(column(),)), count=2_000).to_pylist())
     assert {"{}", r'{"a \"b\""}', r'{"c\\d"}', "{NULL}"} <= found
-    nothing = ArrayRule(column="c", element=NullRule(column="c"), element_kind="text", lengths=())
-    assert set(values(nothing, column("array")).to_pylist()) == {"{}"}
+    nothing = ArrayRule(column="c", element=NullRule(column="c"), lengths=())
+    assert set(values(nothing, column("array", parts=(column(),))).to_pylist()) == {"{}"}
 
 
 def learned(kind: TypeKind, low: list[float], high: list[float], **more: Any) -> Learned:
@@ -262,7 +263,7 @@ def test_learned_values_have_the_type_of_their_kind() -> None:
         (learned("time", [nan, 0.0], [nan, 86_399e6], decimals=0), column("time"), pa.time64("us")),
         (learned("timestamp", [nan, 0.0], [nan, 1e15], decimals=-6), column("timestamp"), pa.timestamp("us")),
         (learned("timestamptz", [nan, 0.0], [nan, 1e15]), column("timestamptz"), pa.timestamp("us", "UTC")),
-        (learned("interval", [nan, 0.0], [nan, 1e9]), column("interval"), pa.duration("us")),
+        (learned("interval", [nan, 0.0], [nan, 1e9]), column("interval"), pa.month_day_nano_interval()),
         (
             learned("text", [nan, 0.0, 1.0], [nan, 0.0, 1.0], categories=("a", "b")),
             column(),

@@ -20,7 +20,7 @@ from sqlalchemy import Connection, CursorResult, FromClause, Select
 
 from dbclone.errors import DbcloneError
 from dbclone.model.flow import Ddl, Statement
-from dbclone.schema.model import Check, Column, ForeignKey, Schema, Table, TableKey, TypeKind, UniqueKey
+from dbclone.schema.model import Check, Column, Exclusion, ForeignKey, Schema, Table, TableKey, TypeKind, UniqueKey
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +50,7 @@ class ColumnFacts:
     scale: int | None = None
     bytes: int | None = None
     enum_values: tuple[str, ...] = ()
+    parts: tuple[Column, ...] = ()
     domain: str | None = None
 
 
@@ -65,7 +66,9 @@ class TableFacts:
     """What the catalogue knows of a table that the Inspector does not say, or not reliably.
 
     ``foreign_keys`` include those that only its partitions declare; such a key is ``validated`` if all of them do.
-    ``checks`` is by constraint name; ``domain_checks`` are the conditions that the types of its columns impose.
+    ``checks`` is by constraint name; ``domain_checks`` are the conditions that the types of its columns impose;
+    ``routing`` is the condition that a row belongs to a partition, if there are rows that belong to none;
+    ``partition_keys`` are the unique keys that only some partitions have.
     """
 
     schema: str
@@ -76,6 +79,9 @@ class TableFacts:
     unique_keys: tuple[UniqueKey, ...]
     checks: Mapping[str, CheckFacts]
     domain_checks: tuple[Check, ...]
+    exclusions: tuple[Exclusion, ...] = ()
+    routing: str | None = None
+    partition_keys: tuple[UniqueKey, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -232,6 +238,10 @@ class Dialect(ABC):
         """Return the tables that the connected role may not read."""
 
     @abstractmethod
+    def hidden_tables(self, connection: Connection, tables: Sequence[Table]) -> tuple[Table, ...]:
+        """Return the tables of which the connected role does not see or write every row: row-level security."""
+
+    @abstractmethod
     def grant_statement(self, connection: Connection, tables: Sequence[Table]) -> str:
         """Return SQL for people that would allow the connected role to read ``tables``."""
 
@@ -246,6 +256,10 @@ class Dialect(ABC):
     @abstractmethod
     def read_all(self, connection: Connection, table: Table) -> pa.Table:
         """Return every row of ``table``: its written columns whose kind is not ``other``."""
+
+    @abstractmethod
+    def read_texts(self, connection: Connection, table: Table) -> pa.Table:
+        """Return every row of ``table``: all its written columns, each value as the text that writes it again."""
 
     @abstractmethod
     def read_random(self, connection: Connection, table: Table, draw: RandomRows) -> pa.Table:
@@ -306,6 +320,15 @@ class Dialect(ABC):
         self, connection: Connection, table: Table, columns: Sequence[str]
     ) -> AbstractContextManager[Callable[[pa.Table], int]]:
         """Return a function that sends rows of these columns in bulk, and returns the number of lines it sent."""
+
+    @abstractmethod
+    def judge_rows(
+        self, connection: Connection, table: Table, rows: pa.Table, expressions: Sequence[str]
+    ) -> list[npt.NDArray[np.bool_] | None]:
+        """Return, per expression of its SQL, which of ``rows`` it is not false for; None if it means nothing here.
+
+        The rows, which have columns of ``table``, are put aside for that; an error in a row counts as false.
+        """
 
     @abstractmethod
     def foreign_children(self, connection: Connection, tables: Sequence[Table]) -> tuple[str, ...]:

@@ -1,4 +1,6 @@
-"""The system catalogues of PostgreSQL: user tables, their columns' types with domains resolved, odd constraints.
+"""The system catalogues of PostgreSQL: user tables, their columns, odd constraints.
+
+What a type is made of is read in :mod:`dbclone.db.dialects.postgresql.types`.
 
 Each query covers all schemas at once, so their number does not grow with the database. Names are matched by OID, never
 by search path; type texts come from ``format_type``, which qualifies and quotes as the session would have to.
@@ -9,12 +11,14 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Literal
 
 from sqlalchemy import Connection, Row, text
 
 from dbclone.db.dialects.base import Catalogue, CheckFacts, ColumnFacts, TableFacts
-from dbclone.schema.model import Check, ForeignKey, TypeKind, UniqueKey, table_key
+from dbclone.db.dialects.postgresql.types import Types, read_types
+from dbclone.schema.model import Check, Exclusion, ForeignKey, UniqueKey, table_key
 
 _TABLES = text("""
 SELECT c.oid, n.nspname AS schema, c.relname AS name, c.relkind = 'p' AS partitioned
@@ -28,30 +32,11 @@ ORDER BY n.nspname, c.relname
 """)
 
 _COLUMNS = text("""
-WITH RECURSIVE resolved (oid, base, typmod, not_null) AS (
-    SELECT oid, typbasetype, typtypmod, typnotnull FROM pg_catalog.pg_type WHERE typtype = 'd'
-    UNION ALL
-    SELECT r.oid, t.typbasetype, t.typtypmod, r.not_null OR t.typnotnull
-    FROM resolved r JOIN pg_catalog.pg_type t ON t.oid = r.base AND t.typtype = 'd'
-)
 SELECT a.attrelid AS table, a.attname AS name, a.attidentity AS identity, a.attgenerated <> '' AS generated,
-       CASE WHEN r.oid IS NULL THEN a.atttypmod ELSE r.typmod END AS typmod,
-       pg_catalog.format_type(b.oid, CASE WHEN r.oid IS NULL THEN a.atttypmod ELSE r.typmod END) AS type,
-       CASE WHEN r.oid IS NOT NULL THEN pg_catalog.format_type(a.atttypid, NULL) END AS domain, a.atttypid AS declared,
-       NOT coalesce(r.not_null, false) AS nullable,
-       b.oid AS base, b.typname, b.typtype, b.typcategory, b.typlen, bn.nspname = 'pg_catalog' AS built_in
+       a.atttypid AS declared, a.atttypmod AS typmod, pg_catalog.format_type(a.atttypid, a.atttypmod) AS type
 FROM pg_catalog.pg_attribute a
-LEFT JOIN resolved r ON r.oid = a.atttypid
-     AND NOT EXISTS (SELECT FROM pg_catalog.pg_type t WHERE t.oid = r.base AND t.typtype = 'd')
-JOIN pg_catalog.pg_type b ON b.oid = coalesce(r.base, a.atttypid)
-JOIN pg_catalog.pg_namespace bn ON bn.oid = b.typnamespace
 WHERE a.attrelid = ANY (CAST(:tables AS oid[])) AND a.attnum > 0 AND NOT a.attisdropped
 ORDER BY a.attrelid, a.attnum
-""")
-
-_ENUMS = text("""
-SELECT enumtypid AS type, array_agg(enumlabel::text ORDER BY enumsortorder) AS labels
-FROM pg_catalog.pg_enum GROUP BY enumtypid
 """)
 
 _DOMAIN_CHECKS = text("""
@@ -127,38 +112,71 @@ WHERE i.indrelid = ANY (CAST(:tables AS oid[])) AND i.indisunique AND NOT i.indi
 ORDER BY i.indrelid, c.relname
 """)
 
-_KINDS: Mapping[str, TypeKind] = {
-    "bool": "boolean",
-    **dict.fromkeys(("int2", "int4", "int8", "oid"), "integer"),
-    **dict.fromkeys(("numeric", "money"), "decimal"),
-    **dict.fromkeys(("float4", "float8"), "float"),
-    **dict.fromkeys(("text", "varchar", "bpchar", "char", "name"), "text"),
-    "date": "date",
-    **dict.fromkeys(("time", "timetz"), "time"),
-    "timestamp": "timestamp",
-    "timestamptz": "timestamptz",
-    "interval": "interval",
-    "uuid": "uuid",
-    "bytea": "binary",
-    **dict.fromkeys(("json", "jsonb"), "json"),
-}
+# Those of partitions that are no part of an index of the partitioned table; primary keys as well.
+_LEAF_KEYS = text("""
+SELECT i.indrelid AS table, c.relname AS name, pg_catalog.pg_get_expr(i.indpred, i.indrelid) AS predicate,
+       coalesce((to_jsonb(i) ->> 'indnullsnotdistinct')::boolean, false) AS nulls_not_distinct,
+       ARRAY(SELECT a.attname::text FROM unnest(i.indkey) WITH ORDINALITY k (attnum, number)
+             JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum
+             WHERE k.number <= i.indnkeyatts ORDER BY k.number) AS columns,
+       ARRAY(SELECT pg_catalog.pg_get_indexdef(i.indexrelid, k.number::int, true)
+             FROM unnest(i.indkey) WITH ORDINALITY k (attnum, number)
+             WHERE k.attnum = 0 AND k.number <= i.indnkeyatts ORDER BY k.number) AS expressions
+FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid
+WHERE i.indrelid = ANY (CAST(:tables AS oid[])) AND i.indisunique AND i.indisvalid
+  AND NOT EXISTS (SELECT FROM pg_catalog.pg_inherits h WHERE h.inhrelid = i.indexrelid)
+ORDER BY i.indrelid, c.relname
+""")
+
+_EXCLUSIONS = text("""
+SELECT o.conrelid AS table, o.conname AS name, pg_catalog.pg_get_expr(i.indpred, i.indrelid) AS predicate,
+       ARRAY(SELECT pg_catalog.pg_get_indexdef(i.indexrelid, k.number::int, true)
+             FROM generate_series(1, i.indnkeyatts) k (number) ORDER BY k.number) AS elements,
+       ARRAY(SELECT p.oprname::text FROM unnest(o.conexclop) WITH ORDINALITY e (operator, number)
+             JOIN pg_catalog.pg_operator p ON p.oid = e.operator ORDER BY e.number) AS operators,
+       ARRAY(SELECT a.attname::text FROM unnest(i.indkey) WITH ORDINALITY k (attnum, number)
+             JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum
+             WHERE k.number <= i.indnkeyatts ORDER BY k.number) AS columns
+FROM pg_catalog.pg_constraint o JOIN pg_catalog.pg_index i ON i.indexrelid = o.conindid
+WHERE o.conrelid = ANY (CAST(:tables AS oid[])) AND o.conexclop IS NOT NULL
+ORDER BY o.conrelid, o.conname
+""")
+
+# What a hash decides depends on the OID of the table. CHECKs are those that the partitioned table does not have.
+_PARTITIONS = text("""
+SELECT r.oid AS table, c.oid AS leaf, pg_catalog.pg_get_partition_constraintdef(c.oid) AS bounds,
+       p.level = 1 AND pg_catalog.pg_get_expr(c.relpartbound, c.oid) = 'DEFAULT' AS takes_all,
+       ARRAY(SELECT pg_catalog.pg_get_expr(o.conbin, o.conrelid) FROM pg_catalog.pg_constraint o
+             WHERE o.conrelid = c.oid AND o.contype = 'c'
+               AND NOT EXISTS (SELECT FROM pg_catalog.pg_constraint same
+                               WHERE same.conrelid = r.oid AND same.contype = 'c' AND same.conname = o.conname)
+             ORDER BY o.conname) AS checks
+FROM pg_catalog.pg_class r
+JOIN LATERAL pg_catalog.pg_partition_tree(r.oid) p ON p.isleaf
+JOIN pg_catalog.pg_class c ON c.oid = p.relid
+WHERE r.oid = ANY (CAST(:tables AS oid[])) AND r.relkind = 'p' AND p.relid <> r.oid
+ORDER BY r.oid, c.relname
+""")
+
 _IDENTITY: Mapping[str, Literal["always", "by default"]] = {"a": "always", "d": "by default"}
 _ON_DELETE = {"r": "RESTRICT", "c": "CASCADE", "n": "SET NULL", "d": "SET DEFAULT"}
-_LENGTHS = {"char": 1, "name": 63}
-_NUMBERS_STORED_IN = {"int2", "int4", "int8", "oid", "float4", "float8"}
 
 
 def read_catalogue(connection: Connection) -> Catalogue:
-    """Return every user table with what :class:`TableFacts` asks for, in eight queries."""
+    """Return every user table with what :class:`TableFacts` asks for, in thirteen queries."""
     version, default = connection.execute(text("SELECT current_setting('server_version'), current_schema()")).one()
     tables = connection.execute(_TABLES).all()
     oids = {"tables": [row.oid for row in tables]}
-    enums = {row.type: tuple(row.labels) for row in connection.execute(_ENUMS)}
+    types = read_types(connection)
     columns = _grouped(connection.execute(_COLUMNS, oids))
     checks = _grouped(connection.execute(_CHECKS, oids))
     foreign_keys = _grouped(connection.execute(_FOREIGN_KEYS, oids))
     unique_keys = _grouped(connection.execute(_UNIQUE_KEYS, oids))
     domain_checks = _grouped(connection.execute(_DOMAIN_CHECKS))
+    exclusions = _grouped(connection.execute(_EXCLUSIONS, oids))
+    partitions = _grouped(connection.execute(_PARTITIONS, oids))
+    leaves = {"tables": [row.leaf for rows in partitions.values() for row in rows]}
+    leaf_keys = _grouped(connection.execute(_LEAF_KEYS, leaves)) if leaves["tables"] else {}
     return Catalogue(
         server_version=version,
         default_schema=default,
@@ -167,7 +185,7 @@ def read_catalogue(connection: Connection) -> Catalogue:
                 schema=table.schema,
                 name=table.name,
                 partitioned=table.partitioned,
-                columns={row.name: _column(row, enums) for row in columns[table.oid]},
+                columns={row.name: _column(row, types) for row in columns[table.oid]},
                 foreign_keys=_foreign_keys(foreign_keys[table.oid], default),
                 unique_keys=tuple(map(_unique_key, unique_keys[table.oid])),
                 checks={row.name: CheckFacts(tuple(row.columns), row.validated) for row in checks[table.oid]},
@@ -176,6 +194,9 @@ def read_catalogue(connection: Connection) -> Catalogue:
                     for column in columns[table.oid]
                     for check in domain_checks[column.declared]
                 ),
+                exclusions=tuple(map(_exclusion, exclusions[table.oid])),
+                routing=_routing(partitions[table.oid]),
+                partition_keys=_partition_keys(partitions[table.oid], leaf_keys),
             )
             for table in tables
         ),
@@ -190,49 +211,22 @@ def _grouped(rows: Iterable[Row[Any]]) -> defaultdict[int, list[Row[Any]]]:
     return groups
 
 
-def _column(row: Row[Any], enums: Mapping[int, tuple[str, ...]]) -> ColumnFacts:
-    kind = _kind(row)
-    precision, scale = _digits(row)
+def _column(row: Row[Any], types: Types) -> ColumnFacts:
+    found = types.column(row.name, row.declared, row.typmod, row.type)
     return ColumnFacts(
-        type=row.type,
-        kind=kind,
-        nullable=row.nullable,
+        type=found.type,
+        kind=found.kind,
+        nullable=found.nullable,
         identity=_IDENTITY.get(row.identity),
         generated=row.generated,
-        length=_length(row),
-        precision=precision,
-        scale=scale,
-        bytes=row.typlen if row.built_in and row.typname in _NUMBERS_STORED_IN else None,
-        enum_values=enums.get(row.base, ()),
-        domain=row.domain,
+        length=found.length,
+        precision=found.precision,
+        scale=found.scale,
+        bytes=found.bytes,
+        enum_values=found.enum_values,
+        parts=found.parts,
+        domain=found.domain,
     )
-
-
-def _kind(row: Row[Any]) -> TypeKind:
-    if row.typtype == "e":
-        return "enum"
-    if row.typcategory == "A":
-        return "array"
-    if row.built_in:
-        return _KINDS.get(row.typname, "other")
-    # An extension's type, wherever it is installed: text that compares without case.
-    return "text" if row.typname == "citext" else "other"
-
-
-def _length(row: Row[Any]) -> int | None:
-    if row.typname in ("varchar", "bpchar") and row.typmod >= 4:
-        return int(row.typmod) - 4
-    return _LENGTHS.get(row.typname) if row.built_in else None
-
-
-def _digits(row: Row[Any]) -> tuple[int | None, int | None]:
-    """Return precision and scale. Source: ``numeric_typmod_precision`` and ``_scale`` in PostgreSQL's numeric.c."""
-    if row.typname == "money":
-        return 19, 2
-    if row.typname != "numeric" or row.typmod < 4:
-        return None, None
-    packed = row.typmod - 4
-    return (packed >> 16) & 0xFFFF, ((packed & 0x7FF) ^ 1024) - 1024
 
 
 def _domain_check(column: str, row: Row[Any]) -> Check:
@@ -269,6 +263,35 @@ def _foreign_keys(rows: Sequence[Row[Any]], default_schema: str | None) -> tuple
         for (*_, name), key in keys.items()
         if name is not None or (key.columns, key.parent, key.parent_columns) not in own
     )
+
+
+def _exclusion(row: Row[Any]) -> Exclusion:
+    return Exclusion(
+        name=row.name,
+        elements=tuple(zip(row.elements, row.operators, strict=True)),
+        columns=tuple(row.columns),
+        predicate=row.predicate,
+    )
+
+
+def _routing(partitions: Sequence[Row[Any]]) -> str | None:
+    """Return the condition that one of the partitions takes a row; None if every row is taken, or only a hash knows."""
+    conditions = [[*([row.bounds] if row.bounds else []), *row.checks] for row in partitions]
+    if any(not condition or "satisfies_hash_partition(" in condition[0] for condition in conditions):
+        return None
+    if not partitions or any(row.takes_all and not row.checks for row in partitions):
+        return None
+    return " OR ".join("(" + " AND ".join(f"({part})" for part in condition) + ")" for condition in conditions)
+
+
+def _partition_keys(partitions: Sequence[Row[Any]], keys: Mapping[int, Sequence[Row[Any]]]) -> tuple[UniqueKey, ...]:
+    """Return the unique keys that partitions have by themselves, each for the rows of its partition."""
+    found = []
+    for partition in partitions:
+        for key in map(_unique_key, keys.get(partition.leaf, ())):
+            both = [condition for condition in (partition.bounds, key.predicate) if condition]
+            found.append(replace(key, predicate=" AND ".join(f"({part})" for part in both) or None))
+    return tuple(found)
 
 
 def _unique_key(row: Row[Any]) -> UniqueKey:

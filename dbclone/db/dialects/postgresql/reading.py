@@ -21,6 +21,7 @@ from sqlalchemy import Connection, text
 from dbclone.db.dialects.base import Cap, Catalogue, Dialect, Keys, RandomRows, Timeouts
 from dbclone.db.dialects.postgresql import catalogue, copy_out, errors
 from dbclone.errors import DbcloneError
+from dbclone.model.flow import arrow_type
 from dbclone.schema.model import ForeignKey, Table, TableKey
 
 SYSTEM_SAMPLE_ROWS = 30_000_000
@@ -57,6 +58,7 @@ class Reading(Dialect):
             "datestyle": "ISO, YMD",
             "intervalstyle": "postgres",
             "timezone": "UTC",
+            "lc_monetary": "C",
             "bytea_output": "hex",
             "extra_float_digits": "3",
             # The same rows in the same order each time; and nothing compiled for statements that run once.
@@ -99,6 +101,18 @@ class Reading(Dialect):
         forbidden = {tuple(row) for row in connection.execute(statement, parameters)}
         return tuple(table for table in tables if (table.schema, table.name) in forbidden)
 
+    def hidden_tables(self, connection: Connection, tables: Sequence[Table]) -> tuple[Table, ...]:
+        statement = text("""
+            SELECT n.nspname, c.relname
+            FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+            JOIN unnest(CAST(:schemas AS text[]), CAST(:names AS text[])) w (schema, name)
+              ON n.nspname = coalesce(w.schema, current_schema()) AND c.relname = w.name
+            WHERE c.relkind IN ('r', 'p') AND row_security_active(c.oid)
+        """)
+        parameters = {"schemas": [table.schema for table in tables], "names": [table.name for table in tables]}
+        hidden = {tuple(row) for row in connection.execute(statement, parameters)}
+        return tuple(table for table in tables if (table.schema, table.name) in hidden)
+
     def grant_statement(self, connection: Connection, tables: Sequence[Table]) -> str:
         raw = _raw(connection)
         role = sql.Identifier(str(connection.scalar(text("SELECT current_user"))))
@@ -127,6 +141,13 @@ class Reading(Dialect):
 
     def read_all(self, connection: Connection, table: Table) -> pa.Table:
         return _read(connection, table, sql.SQL("SELECT {} FROM {}").format(_selected(table), _source(table)))
+
+    def read_texts(self, connection: Connection, table: Table) -> pa.Table:
+        names = [column.name for column in table.written_columns]
+        selected = sql.SQL(", ").join(sql.SQL("{}.{}::text").format(_READ, sql.Identifier(name)) for name in names)
+        query = sql.SQL("SELECT {} FROM {}").format(selected, _source(table))
+        with _raw(connection).cursor() as cursor:
+            return copy_out.copy_rows(cursor, query, [(name, pa.string()) for name in names])
 
     def read_random(self, connection: Connection, table: Table, draw: RandomRows) -> pa.Table:
         pages = draw.table_rows > SYSTEM_SAMPLE_ROWS
@@ -195,7 +216,7 @@ def _one(cursor: psycopg.Cursor[Any]) -> tuple[Any, ...]:
 
 
 def _read(connection: Connection, table: Table, query: sql.Composable) -> pa.Table:
-    columns = [(column.name, copy_out.ARROW[column.kind]) for column in copy_out.readable(table.columns)]
+    columns = [(column.name, arrow_type(column.kind)) for column in copy_out.readable(table.columns)]
     with _raw(connection).cursor() as cursor:
         return copy_out.copy_rows(cursor, query, columns)
 

@@ -43,6 +43,7 @@ _CONSTRAINTS = text("""
     FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class x ON x.oid = i.indexrelid
     WHERE i.indisunique AND i.indrelid = ANY (CAST(:tables AS oid[]))""")
 
+# Named as in the reflected schema: the column, then the domain's constraint.
 _DOMAIN_CHECKS = text("""
     WITH RECURSIVE used (relation, name, type) AS (
         SELECT a.attrelid, a.attname, t.oid
@@ -52,7 +53,7 @@ _DOMAIN_CHECKS = text("""
         SELECT u.relation, u.name, t.typbasetype
         FROM used u JOIN pg_catalog.pg_type t ON t.oid = u.type AND t.typtype = 'd'
     )
-    SELECT u.relation, 'c', c.conname, c.convalidated, true, ARRAY[u.name::text], NULL, NULL, NULL
+    SELECT u.relation, 'c', u.name || '.' || c.conname, c.convalidated, true, ARRAY[u.name::text], NULL, NULL, NULL
     FROM used u JOIN pg_catalog.pg_constraint c ON c.contypid = u.type AND c.contype = 'c'""")
 
 # Owned sequences and identities depend on their column; the default of a column depends on the sequence it uses.

@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
+import numpy as np
+import numpy.typing as npt
 import psycopg
 import pyarrow as pa
 from psycopg import sql
@@ -19,9 +21,11 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
 from dbclone.db.dialects.base import Fault, TriggerState
-from dbclone.db.dialects.postgresql import native
+from dbclone.db.dialects.postgresql import definitions, native, portable
+from dbclone.db.dialects.postgresql.entries import Entry, definition_of
 from dbclone.db.dialects.postgresql.verifying import Verifying, name_of, raw, rows_of, tables_of
 from dbclone.db.encode import csv_block
+from dbclone.errors import ConfigurationError, ConnectError
 from dbclone.model.flow import Ddl, Statement
 from dbclone.schema.model import ForeignKey, Schema, Table, TableKey
 
@@ -46,6 +50,21 @@ _SAFE_CLASSES = ("08", "0A", "25", "28", "2B", "3D", "3F", "40", "42", "53", "54
 """SQLSTATE classes whose texts name objects, never values of rows."""
 
 
+_EACH_ROW = sql.SQL("""
+CREATE FUNCTION pg_temp.dbclone_refused() RETURNS SETOF integer LANGUAGE plpgsql AS $dbclone$
+DECLARE
+    judged integer;
+BEGIN
+    FOR judged IN SELECT {number} FROM pg_temp.dbclone_judged LOOP
+        BEGIN
+            RETURN QUERY {query} AND {number} = judged;
+        EXCEPTION WHEN OTHERS THEN
+            RETURN NEXT judged;
+        END;
+    END LOOP;
+END $dbclone$""")
+
+
 class Writing(Verifying):
     """The writing hooks."""
 
@@ -65,16 +84,32 @@ class Writing(Verifying):
         )
 
     def native_ddl(self, connection: Connection, schema: Schema) -> Ddl:
-        return native.native_ddl(connection, schema)
+        lost: tuple[str, ...] = ()
+        try:
+            entries = native.dumped(connection)
+        except (ConfigurationError, ConnectError) as error:
+            entries, lost = self._from_catalogue(connection, error)
+        found = definition_of(connection, schema, entries)
+        return replace(found, lost=(*found.lost, *lost))
+
+    def _from_catalogue(
+        self, connection: Connection, reason: ConfigurationError | ConnectError
+    ) -> tuple[list[Entry], tuple[str, ...]]:
+        """Return the definition that the catalogue gives, and what it leaves out, if anything, with the reason."""
+        connection.rollback()
+        self.qualify_names(connection)
+        entries, lost = definitions.described(connection), definitions.undescribed(connection)
+        connection.rollback()
+        return entries, (f"the definition is read from the catalogue: {reason}", *lost) if lost else ()
 
     def qualify_names(self, connection: Connection) -> None:
         connection.execute(text("SET LOCAL search_path = ''"))
 
     def prerequisites(self, connection: Connection) -> tuple[Statement, ...]:
-        return native.extensions(connection)
+        return portable.extensions(connection)
 
     def not_portable(self, connection: Connection) -> tuple[str, ...]:
-        return native.not_portable(connection)
+        return portable.not_portable(connection)
 
     def lacking(self, connection: Connection, ddl: Ddl) -> tuple[str, ...]:
         available = set(connection.scalars(text("SELECT name FROM pg_catalog.pg_available_extensions")))
@@ -88,6 +123,8 @@ class Writing(Verifying):
             "idle_in_transaction_session_timeout": "0",
             "transaction_timeout": "0",
             "DateStyle": "ISO, YMD",
+            "TimeZone": "UTC",
+            "lc_monetary": "C",
             "jit": "off",
             "max_parallel_maintenance_workers": "4",
         }
@@ -122,6 +159,54 @@ class Writing(Verifying):
                 return block.count(b"\n")
 
             yield send
+
+    def judge_rows(
+        self, connection: Connection, table: Table, rows: pa.Table, expressions: Sequence[str]
+    ) -> list[npt.NDArray[np.bool_] | None]:
+        aside = replace(table, schema=None, name="dbclone_judged", key=TableKey("aside"))
+        number = next(name for name in ("n", "nn", "nnn") if name not in rows.column_names)
+        # Base types: a domain would refuse the rows that are to be judged by its condition.
+        columns = [(number, "integer"), *((name, table.column(name).type) for name in rows.column_names)]
+        numbered = rows.append_column(number, pa.array(np.arange(rows.num_rows, dtype=np.int64)))
+        raw(connection).execute(
+            sql.SQL("CREATE TEMPORARY TABLE {} ({})").format(
+                name_of(aside),
+                sql.SQL(", ").join(sql.SQL("{} {}").format(sql.Identifier(n), sql.SQL(kind)) for n, kind in columns),
+            )
+        )
+        with self.send_rows(connection, aside, numbered.column_names) as send:
+            send(numbered)
+        passed = [self._judge(connection, table, number, expression, rows.num_rows) for expression in expressions]
+        raw(connection).execute("DROP TABLE pg_temp.dbclone_judged")
+        return passed
+
+    def _judge(
+        self, connection: Connection, table: Table, number: str, expression: str, rows: int
+    ) -> npt.NDArray[np.bool_] | None:
+        """Return which rows of the table aside an expression is not false for."""
+        query = sql.SQL("SELECT {} FROM pg_temp.dbclone_judged AS {} WHERE NOT ({})").format(
+            sql.Identifier(number), sql.Identifier(table.name), sql.SQL(expression)
+        )
+        execute = raw(connection).execute
+        passed = np.ones(rows, dtype=bool)
+        try:
+            with raw(connection).transaction():
+                execute(sql.SQL("EXPLAIN {}").format(query))
+        except psycopg.Error:
+            return None
+        try:
+            with raw(connection).transaction():
+                passed[[row[0] for row in execute(query).fetchall()]] = False
+        except psycopg.Error:
+            # One of the rows: found by looking at each on its own.
+            with raw(connection).transaction():
+                execute(sql.SQL("CREATE UNIQUE INDEX ON pg_temp.dbclone_judged ({})").format(sql.Identifier(number)))
+                execute("SET LOCAL enable_seqscan = off")
+                execute(_EACH_ROW.format(query=query, number=sql.Identifier(number)))
+                found = execute("SELECT * FROM pg_temp.dbclone_refused()").fetchall()
+                passed[[row[0] for row in found]] = False
+                execute("DROP FUNCTION pg_temp.dbclone_refused; SET LOCAL enable_seqscan = on")
+        return passed
 
     def foreign_children(self, connection: Connection, tables: Sequence[Table]) -> tuple[str, ...]:
         inside = text("""

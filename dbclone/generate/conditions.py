@@ -1,0 +1,259 @@
+"""What the rows of a batch have to fulfil beyond their keys, kept: conditions, special unique keys, exclusions.
+
+In this order, each with what was kept before it: conditions on single rows are repaired, rows that repeat a key of
+expressions are drawn again, ranges that overlap are shifted.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from dbclone.errors import PlanError
+from dbclone.generate import exclusion, unique
+from dbclone.generate.constraints import Judge
+from dbclone.generate.copula import positive_definite
+from dbclone.generate.repair import Freedom, repair, replaced
+from dbclone.generate.shared import Name, is_computed, is_distinct
+from dbclone.generate.values import values_at
+from dbclone.model.marginal import SCORE_LIMIT
+from dbclone.model.rules import Learned, Numbered, Omitted, Referenced, Rule
+from dbclone.schema.model import Exclusion
+
+if TYPE_CHECKING:
+    from dbclone.generate.rows import Rows
+
+Floats = npt.NDArray[np.float64]
+Integers = npt.NDArray[np.int64]
+
+MOST_ROUNDS = 120
+"""So often the rows that repeat a key are drawn again."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kept:
+    """What a table's rows have to fulfil, as far as it can be kept here."""
+
+    judge: Judge | None
+    keys: tuple[unique.Key, ...]
+    exclusions: tuple[exclusion.Spans, ...]
+    emptied: tuple[tuple[str, tuple[Name, ...]], ...] = ()
+    """Constraints that only rows without a value are sure to keep, and the columns that are NULL for that."""
+
+
+Conditions = Callable[[Mapping[Name, pa.DataType]], Kept]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Finished:
+    """All written columns of a batch, and how many of its rows were repaired, per constraint."""
+
+    columns: dict[Name, pa.Array]
+    repaired: Mapping[str, int]
+
+
+class Keeping:
+    """One batch, being finished. Its own columns are not touched: they are what it was drafted as."""
+
+    def __init__(self, rows: Rows) -> None:
+        self.rows, self.shared, self.table = rows, rows.shared, rows.table
+        self.described, self.plan, self.count = rows.described, rows.plan, len(rows.scores)
+
+    def finished(self, conditions: Conditions) -> Finished:
+        """Return all written columns, with every condition, unique key and exclusion kept that can be kept here.
+
+        ``conditions`` gives those of the table, once the types of its columns are known.
+        """
+        rules = {c.name: self.shared.rule(self.table, c.name) for c in self.described.written_columns}
+        names = [name for name, rule in rules.items() if not isinstance(rule, Omitted)]
+        columns = {name: self.rows.column(name) for name in names}
+        kept = conditions({name: array.type for name, array in columns.items()})
+        random = self.shared.streams.generator("checks", self.table, self.rows.number)
+        freedom = self._freedom(rules, names)
+        draws = Draws(self.rows, columns, random)
+        repaired: Counter[str] = Counter()
+        if kept.judge is not None and kept.judge.checks:
+            done = repair(kept.judge, columns, freedom, random, draws)
+            columns, repaired = done.columns, Counter(done.rows)
+        columns, separated = self._separate(kept, columns, freedom, draws)
+        repaired.update(separated)
+        for constraint, empty in kept.emptied:
+            columns |= {name: pa.nulls(self.count, columns[name].type) for name in empty}
+            repaired[constraint] += self.count
+        for spans in kept.exclusions:
+            columns, changed = self._separate_spans(spans, kept.judge, columns)
+            repaired[spans.exclusion.name] += changed
+        return Finished(columns=columns, repaired={name: count for name, count in repaired.items() if count})
+
+    def _freedom(self, rules: Mapping[Name, Rule], names: Sequence[Name]) -> Freedom:
+        """Return what of a row may change: neither what is computed by index elsewhere nor what counts rows."""
+        schema = self.shared.schema
+        incoming = [key for table in schema.tables for key in table.foreign_keys if key.parent == self.table]
+        referenced = {name for key in incoming for name in key.parent_columns}
+        pinned = {n for n in names if is_distinct(rules[n]) or (n in referenced and is_computed(rules[n]))}
+        counted = {n for n in names if isinstance(rules[n], Numbered)}
+        counted |= {n for rule in rules.values() if isinstance(rule, Numbered) for n in rule.parents}
+        references = {n for n in names if isinstance(rules[n], Referenced)}
+        keys = self.described.uniques()
+        keyed = {n for key in keys for n in key} - pinned - counted - references
+        links = []
+        for reference in self.plan.references:
+            link = set(reference.foreign_key.columns)
+            others = [set(k.columns) for k in self.described.foreign_keys]
+            alone = all(other <= link or not other & link for other in others)
+            if reference.role in ("primary", "link") and alone and not link & (pinned | counted):
+                links.append(tuple(sorted(link)))
+        return Freedom(
+            free=frozenset(set(names) - pinned - counted - references - keyed),
+            keyed=frozenset(keyed),
+            keys=tuple(key for key in keys if set(key) <= set(names)),
+            links=tuple(dict.fromkeys(links)),
+            nullable=frozenset(n for n in names if self.described.column(n).nullable),
+        )
+
+    def _separate(
+        self, kept: Kept, columns: dict[Name, pa.Array], freedom: Freedom, draws: Draws
+    ) -> tuple[dict[Name, pa.Array], dict[str, int]]:
+        """Draw again what keys with expressions, a condition or NULL as a value read, until no two rows share one."""
+        changed: dict[str, int] = {}
+        for number in range(MOST_ROUNDS if kept.keys else 0):
+            repeated = {key.key.name: self._repeats(key, columns) for key in kept.keys}
+            if not any(len(rows) for rows in repeated.values()):
+                return columns, changed
+            for key in kept.keys:
+                rows = repeated[key.key.name] if key is kept.keys[0] else self._repeats(key, columns)
+                if number == 0 and len(rows):
+                    changed[key.key.name] = len(rows)
+                if len(rows):
+                    columns = self._again(key, rows, number, kept, columns, freedom, draws)
+        for key in kept.keys:
+            if len(self._repeats(key, columns)):
+                raise PlanError(
+                    f"{self.table}: {self.count:,} rows cannot be unique in {key.key.name} ({', '.join(key.reads)}): "
+                    f"what it reads are keys, or has too few values; lower --rows {self.table}"
+                )
+        return columns, changed
+
+    def _repeats(self, key: unique.Key, columns: Mapping[Name, pa.Array]) -> Integers:
+        return unique.repeats(key.codes(key.values(self.described, columns)))
+
+    def _again(
+        self,
+        key: unique.Key,
+        rows: Integers,
+        number: int,
+        kept: Kept,
+        columns: dict[Name, pa.Array],
+        freedom: Freedom,
+        draws: Draws,
+    ) -> dict[Name, pa.Array]:
+        """Return the columns with those of a key drawn again in some rows; a try of round ``number``.
+
+        Later rounds make numbers that no row has, and NULL. Rows that would break a condition or a key stay.
+        """
+        names = [name for name in key.reads if name in freedom.free | freedom.keyed]
+        some = draws.of(names, len(rows))
+        if number > MOST_ROUNDS // 3:
+            some |= self._unheard_of(names, columns, len(rows))
+        if number > 2 * MOST_ROUNDS // 3:
+            nullable = freedom.nullable & set(names)
+            some |= {name: pa.nulls(len(rows), columns[name].type) for name in nullable}
+        if kept.judge is not None and kept.judge.checks:
+            at = pa.array(rows)
+            trial = {n: some[n] if n in some else array.take(at) for n, array in columns.items()}
+            good = np.flatnonzero(~kept.judge.violators(trial).any(axis=0))
+            rows, some = rows[good], {name: array.take(pa.array(good)) for name, array in some.items()}
+        after = columns | {name: replaced(columns[name], rows, array) for name, array in some.items()}
+        taken = np.zeros(self.count, dtype=bool)
+        for plain in freedom.keys:
+            if set(plain) & set(names):
+                taken[unique.repeats(unique.tuple_codes([after[name] for name in plain], self.count))] = True
+        if not taken.any():
+            return after
+        # Whoever was first has the key: those that were drawn now give way, also where they come first.
+        back = np.flatnonzero(~taken[rows])
+        if len(back) == len(rows):
+            return columns
+        kept_rows = {name: array.take(pa.array(back)) for name, array in some.items()}
+        after = columns | {name: replaced(columns[name], rows[back], array) for name, array in kept_rows.items()}
+        again = [unique.tuple_codes([after[n] for n in p], self.count) for p in freedom.keys if set(p) & set(names)]
+        return columns if any(len(unique.repeats(codes)) for codes in again) else after
+
+    def _unheard_of(self, names: Sequence[Name], columns: Mapping[Name, pa.Array], count: int) -> dict[Name, pa.Array]:
+        """Return numbers and times above all that there are, for the columns that have such."""
+        rules = [rule for name in names if unique.is_spaced(rule := self.shared.rule(self.table, name))]
+        return {rule.column: unique.above(columns[rule.column], rule, count) for rule in rules[:1]}
+
+    def _separate_spans(
+        self, spans: exclusion.Spans, judge: Judge | None, columns: dict[Name, pa.Array]
+    ) -> tuple[dict[Name, pa.Array], int]:
+        try:
+            moved = exclusion.separate(spans, self.described, columns)
+        except ValueError as error:
+            raise self._unkept(spans.exclusion, str(error)) from error
+        if moved is None:
+            return columns, 0
+        after = columns | moved
+        if judge is not None and judge.checks and judge.violators(after).any():
+            number = int(judge.violators(after).any(axis=1).argmax())
+            raise self._unkept(spans.exclusion, f"without overlaps, rows break {judge.checks[number].name}")
+        different = np.zeros(self.count, dtype=bool)
+        for name, array in moved.items():
+            same = pc.fill_null(pc.equal(array, columns[name]), False).to_numpy(zero_copy_only=False)
+            none = pc.and_(array.is_null(), columns[name].is_null()).to_numpy(zero_copy_only=False)
+            different |= ~(same | none)
+        return after, int(different.sum())
+
+    def _unkept(self, constraint: Exclusion, why: str) -> PlanError:
+        return PlanError(
+            f"{self.table}: {constraint.name} excludes rows from each other, and {why}; lower --rows {self.table}, or "
+            f"leave the table out with --exclude {self.table}"
+        )
+
+
+class Draws:
+    """Further rows of a table: learned columns from the table's own correlation, others by index or from the batch."""
+
+    def __init__(self, rows: Rows, columns: Mapping[Name, pa.Array], random: np.random.Generator) -> None:
+        self.rows, self.columns, self.random = rows, columns, random
+
+    def __call__(self, count: int) -> dict[Name, pa.Array]:
+        return self.of(list(self.columns), count)
+
+    def of(self, names: Sequence[Name], count: int) -> dict[Name, pa.Array]:
+        """Return ``count`` rows of these columns."""
+        shared, table = self.rows.shared, self.rows.table
+        model = shared.model.table(table)
+        scores = self._scores(count)
+        index = self.random.integers(0, 2**40, count)
+        some = pa.array(self.random.integers(0, len(self.rows.scores), count))
+        out = {}
+        for name in names:
+            rule, column = shared.rule(table, name), self.rows.described.column(name)
+            if isinstance(rule, Learned) and name in model.scores:
+                place = model.scores.index(name)
+                out[name] = values_at(
+                    rule, column, index=index, streams=shared.streams, name=(table, name), scores=scores[:, place]
+                )
+            elif isinstance(rule, Learned) or (is_computed(rule) and not is_distinct(rule)):
+                out[name] = values_at(rule, column, index=index, streams=shared.streams, name=(table, name))
+            else:
+                out[name] = self.columns[name].take(some)
+            wanted = self.columns[name].type
+            out[name] = out[name] if out[name].type == wanted else out[name].cast(wanted)
+        return out
+
+    def _scores(self, count: int) -> Floats:
+        model = self.rows.shared.model.table(self.rows.table)
+        if not model.scores:
+            return np.zeros((count, 0))
+        root = np.linalg.cholesky(positive_definite(model.correlation))
+        noise: Floats = np.clip(self.random.standard_normal((count, len(root))) @ root.T, -SCORE_LIMIT, SCORE_LIMIT)
+        return noise

@@ -1,0 +1,424 @@
+"""Rows that break a condition, repaired: by what their neighbours have, by drawing again, by what the condition names.
+
+Every proposal is judged before it is taken, and taken only if a row breaks fewer conditions than before, so repairs
+never undo each other. The proposals go from the most to the least plausible:
+
+1. two columns of a comparison exchange their values, an equation is computed (``ends >= starts``, ``total = a + b``);
+2. the columns of the broken conditions are taken from a row of the batch that breaks none and agrees with the violator
+   on what may not change: by value, else by what is NULL, else at random;
+3. they are drawn again, many times, from the table's own correlation;
+4. two rows exchange the parents that they refer to, which keeps every fan-out;
+5. they get a value that the condition itself names, or NULL.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import duckdb
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from dbclone.errors import PlanError
+from dbclone.generate import unique
+from dbclone.generate.constraints import Booleans, Columns, Judge, compute
+from dbclone.generate.patterns import matching
+from dbclone.schema.checks import Comparison, comparisons, literals, patterns
+
+Integers = npt.NDArray[np.int64]
+
+CANDIDATES = 40_000
+"""Rows that are judged at once: enough to use DuckDB well, few enough for some milliseconds."""
+MOST_TRIES = 256
+"""Candidates per row and round at most."""
+REDRAWS = 24
+
+
+@dataclass(frozen=True, kw_only=True)
+class Freedom:
+    """What of a row may change: ``free`` columns; ``keyed`` ones as long as none of ``keys`` repeats in the batch.
+
+    ``links`` are the columns of foreign keys whose values rows may exchange; other columns stay as they are.
+    ``nullable`` are those of all these columns that may be NULL.
+    """
+
+    free: frozenset[str]
+    keyed: frozenset[str]
+    keys: tuple[tuple[str, ...], ...]
+    links: tuple[tuple[str, ...], ...]
+    nullable: frozenset[str]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Repaired:
+    """The columns of a batch, and per condition how many of its rows were repaired."""
+
+    columns: dict[str, pa.Array]
+    rows: Mapping[str, int]
+
+
+def repair(
+    judge: Judge, columns: Columns, freedom: Freedom, random: np.random.Generator, draw: Callable[[int], Columns]
+) -> Repaired:
+    """Return the columns, every row of which fulfils all conditions; ``draw(count)`` makes rows anew.
+
+    Raises ConditionError, naming the condition, if rows are left that no proposal repairs.
+    """
+    work = _Repair(judge, dict(columns), freedom, random, draw)
+    before = work.broken.sum(axis=1)
+    work.run()
+    if work.broken.any():
+        raise _hopeless(judge, work.broken, work.impossible)
+    repaired = {check.name: int(count) for check, count in zip(judge.checks, before, strict=True) if count}
+    return Repaired(columns=work.columns, rows=repaired)
+
+
+class ConditionError(PlanError):
+    """No row of a table can be made that fulfils one of its conditions: more rows or fewer change nothing."""
+
+
+def _hopeless(judge: Judge, broken: Booleans, impossible: Callable[[int], bool]) -> ConditionError:
+    number = int(broken.sum(axis=1).argmax())
+    check, table = judge.checks[number], judge.table.key
+    columns = ", ".join(check.columns)
+    why = (
+        "its columns are keys, which cannot be chosen"
+        if impossible(number)
+        else "neither other rows nor new draws helped"
+    )
+    return ConditionError(
+        f"{table}: no generated value of ({columns}) fulfils {check.name} in {int(broken[number].sum()):,} of "
+        f"{broken.shape[1]:,} rows of a batch: {why}; leave the table out with --exclude {table}"
+    )
+
+
+class _Repair:
+    """One batch under repair. ``broken`` (conditions × rows) is kept up to date."""
+
+    def __init__(
+        self,
+        judge: Judge,
+        columns: dict[str, pa.Array],
+        freedom: Freedom,
+        random: np.random.Generator,
+        draw: Callable[[int], Columns],
+    ) -> None:
+        self.judge, self.columns, self.freedom, self.random, self.draw = judge, columns, freedom, random, draw
+        self.broken = judge.violators(columns)
+        self.changed = freedom.free
+        self.comparisons = [
+            (number, comparison)
+            for number, check in enumerate(judge.checks)
+            for comparison in comparisons(check, judge.dialect)
+        ]
+
+    def run(self) -> None:
+        """Carry out the proposals, in order, until nothing is broken; a second time with key columns as well."""
+        for changed in (self.freedom.free, self.freedom.free | self.freedom.keyed):
+            self.changed = changed
+            for proposal in self._proposals():
+                if not self.broken.any():
+                    return
+                proposal()
+
+    def impossible(self, number: int) -> bool:
+        """Whether nothing that the condition reads may change."""
+        links = {name for link in self.freedom.links for name in link}
+        return not set(self.judge.checks[number].columns) & (self.freedom.free | self.freedom.keyed | links)
+
+    def _proposals(self) -> Iterator[Callable[[], None]]:
+        yield from (self._swap, self._equate, self._swap)
+        for wide in (False, True):
+            for level in ("value", "null", "any") * 2:
+                yield lambda level=level, wide=wide: self._take(level, wide)  # type: ignore[misc]
+        for _ in range(3):
+            yield self._take_known
+        for number in range(REDRAWS):
+            yield lambda wide=number % 3 == 2: self._redraw(wide)  # type: ignore[misc]
+        for link in self.freedom.links:
+            for _ in range(12):
+                yield lambda link=link: self._exchange(link)  # type: ignore[misc]
+        yield self._clamp
+        for _ in range(3):
+            yield self._from_condition
+        for link in self.freedom.links:
+            yield lambda link=link: self._unlink(link)  # type: ignore[misc]
+            yield self._from_condition
+
+    # ---- Proposals -------------------------------------------------------------------------------------------------
+
+    def _swap(self) -> None:
+        """Exchange the two columns of a comparison where it is broken."""
+        for number, comparison in self.comparisons:
+            other = comparison.other_column
+            rows = np.flatnonzero(self.broken[number])
+            if other is None or comparison.equal or not len(rows) or not {comparison.column, other} <= self.changed:
+                continue
+            mine, theirs = self.columns[comparison.column], self.columns[other]
+            if mine.type == theirs.type:
+                at = pa.array(rows)
+                self._offer(rows, {comparison.column: theirs.take(at), other: mine.take(at)})
+
+    def _equate(self) -> None:
+        self._assign([(number, item) for number, item in self.comparisons if item.equal])
+
+    def _clamp(self) -> None:
+        self._assign(self.comparisons)
+
+    def _assign(self, found: Sequence[tuple[int, Comparison]]) -> None:
+        """Give the column of a broken comparison the value of its other side."""
+        for number, comparison in found:
+            rows = np.flatnonzero(self.broken[number])
+            if not len(rows) or comparison.column not in self.changed:
+                continue
+            values = self._computed(comparison, rows)
+            if values is not None:
+                self._offer(rows, {comparison.column: values})
+
+    def _computed(self, comparison: Comparison, rows: Integers) -> pa.Array | None:
+        """Return the other side's values in the column's type; None if they have none there."""
+        at = pa.array(rows)
+        judged = {name: array.take(at) for name, array in self.columns.items() if name in self.judge.columns}
+        try:
+            values = compute(self.judge.table, [comparison.other], judged)["c0"].combine_chunks()
+        except duckdb.Error:
+            return None
+        return _as_type(values, self.columns[comparison.column].type)
+
+    def _take(self, level: str, wide: bool) -> None:
+        """Take the columns of the broken conditions from rows that break none and agree on the columns that stay.
+
+        ``wide``: also the columns of other conditions that share a column with them, and so on.
+        """
+        donors = np.flatnonzero(~self.broken.any(axis=0))
+        if not len(donors):
+            return
+        for names, fixed, rows in self._groups(wide=wide):
+            chosen = self._agreeing(rows, donors, fixed, level)
+            some = chosen >= 0
+            at = pa.array(chosen[some])
+            self._offer(rows[some], {name: self.columns[name].take(at) for name in names})
+
+    def _agreeing(self, rows: Integers, donors: Integers, fixed: Sequence[str], level: str) -> Integers:
+        """Return a random donor for each row that agrees with it on the ``fixed`` columns; −1 where none does."""
+        if level == "any" or not fixed:
+            return self.random.choice(donors, len(rows))
+        columns = [self.columns[name] for name in fixed]
+        codes = unique.tuple_codes(
+            [column.is_valid() if level == "null" else column for column in columns],
+            self.broken.shape[1],
+            nulls_distinct=False,
+        )
+        order = donors[np.argsort(codes[donors], kind="stable")]
+        first = np.searchsorted(codes[order], codes[rows], side="left")
+        last = np.searchsorted(codes[order], codes[rows], side="right")
+        place = first + (self.random.random(len(rows)) * (last - first)).astype(np.int64)
+        return np.where(last > first, order[np.minimum(place, len(order) - 1)], -1)
+
+    def _take_known(self) -> None:
+        """Take values that the target let pass, for the conditions that only it can judge."""
+        for number, check in enumerate(self.judge.checks):
+            rows = np.flatnonzero(self.broken[number])
+            if self.judge.expressions[number] is not None or not len(rows):
+                continue
+            good = self.judge.known[check.name].good
+            names = [name for name in check.columns if name in self.changed]
+            count = len(next(iter(good.values())))
+            if names and count:
+                self._offer_several(rows, {name: good[name] for name in names})
+
+    def _redraw(self, wide: bool) -> None:
+        """Draw again; ``wide`` as in :meth:`_take`."""
+        for names, _, rows in self._groups(wide=wide):
+            made = self.draw(int(np.clip(4 * len(rows), 2_000, 16_000)))
+            self._offer_several(rows, {name: made[name] for name in names if name in made})
+
+    def _from_condition(self) -> None:
+        """Take values that the conditions name, or NULL, in random combinations with what is there."""
+        words = self._vocabulary()
+        for names, _, rows in self._groups(wide=False):
+            count = max(4 * len(rows), 1_000)
+            tries = min(max(CANDIDATES // max(len(rows), 1), 1), MOST_TRIES)
+            rows_each = np.repeat(rows, tries)
+            changes = {}
+            for name in names:
+                kept = self.columns[name].take(pa.array(rows_each))
+                changes[name] = self._mixed(kept, words.get(name), name in self.freedom.nullable)
+            self._offer(rows, changes, tries=tries)
+            made = self.draw(min(count, 16_000))
+            self._offer_several(rows, {name: made[name] for name in names if name in made})
+
+    def _mixed(self, kept: pa.Array, words: pa.Array | None, nullable: bool) -> pa.Array:
+        kind = self.random.random(len(kept))
+        out = kept
+        if words is not None and len(words):
+            named = words.take(pa.array(self.random.integers(0, len(words), len(kept))))
+            out = pc.if_else(pa.array(kind < 0.6), named, _plain(out))
+        if nullable:
+            out = pc.if_else(pa.array(kind > 0.8), pa.scalar(None, _plain(out).type), _plain(out))
+        return out
+
+    def _vocabulary(self) -> dict[str, pa.Array]:
+        """Return, per column, values that the conditions name, and numbers next to them."""
+        found: dict[str, list[pa.Array]] = {}
+        for check in self.judge.checks:
+            for name, values in literals(check, self.judge.dialect).items():
+                if name in self.columns:
+                    found.setdefault(name, []).extend(_named(values, _plain(self.columns[name]).type))
+            for name, expressions in patterns(check, self.judge.dialect).items():
+                if name in self.columns and pa.types.is_string(_plain(self.columns[name]).type):
+                    for expression in expressions:
+                        texts = matching(expression, 200, self.random)
+                        found.setdefault(name, []).append(pa.array(texts, pa.string()))
+        return {name: pa.concat_arrays(values) for name, values in found.items() if values}
+
+    def _unlink(self, link: Sequence[str]) -> None:
+        """Have rows refer to no parent."""
+        if not set(link) <= self.freedom.nullable:
+            return
+        rows = self._rows_of(link)
+        self._offer(rows, {name: pa.nulls(len(rows), _plain(self.columns[name]).type) for name in link})
+
+    def _exchange(self, link: Sequence[str]) -> None:
+        """Have rows exchange the parents they refer to with random other rows, none of which gets worse by it."""
+        rows = self._rows_of(link)
+        others = np.flatnonzero(~self.broken.any(axis=0))
+        if not len(rows) or not len(others):
+            return
+        count = min(len(rows), len(others))
+        mine = self.random.permutation(rows)[:count]
+        theirs = self.random.choice(others, count, replace=False)
+        both, crossed = np.concatenate([mine, theirs]), pa.array(np.concatenate([theirs, mine]))
+        changes = {name: self.columns[name].take(crossed) for name in link}
+        broken = self._judged(both, changes)
+        better = _fewer(broken[:, :count], self.broken[:, mine]) & ~broken[:, count:].any(axis=0)
+        pairs = np.flatnonzero(better)
+        kept = np.concatenate([pairs, count + pairs])
+        self._commit(both[kept], {n: a.take(pa.array(kept)) for n, a in changes.items()}, broken[:, kept], pairs=True)
+
+    # ---- Offering and taking ---------------------------------------------------------------------------------------
+
+    def _rows_of(self, names: Sequence[str]) -> Integers:
+        """Return the rows that break a condition on any of these columns."""
+        about = [bool(set(check.columns) & set(names)) for check in self.judge.checks]
+        return np.flatnonzero(self.broken[about].any(axis=0))
+
+    def _groups(self, *, wide: bool) -> Iterator[tuple[list[str], list[str], Integers]]:
+        """Yield the broken rows by which conditions they break: the columns to change, those to keep, and the rows."""
+        rows = np.flatnonzero(self.broken.any(axis=0))
+        if not len(rows):
+            return
+        kinds, which = np.unique(self.broken[:, rows].T, axis=0, return_inverse=True)
+        for number, kind in enumerate(kinds):
+            about = {name for check, hit in zip(self.judge.checks, kind, strict=True) if hit for name in check.columns}
+            before: set[str] = set()
+            while wide and about != before:
+                before = set(about)
+                about |= {n for c in self.judge.checks if set(c.columns) & about & self.changed for n in c.columns}
+            names = sorted(about & self.changed)
+            if names:
+                yield names, sorted(about - self.changed), rows[which.ravel() == number]
+
+    def _offer_several(self, rows: Integers, pool: Columns) -> None:
+        """Offer each row random rows of ``pool``, as many as can be judged at once."""
+        if not pool or not len(rows):
+            return
+        count = len(next(iter(pool.values())))
+        tries = min(max(CANDIDATES // len(rows), 1), MOST_TRIES)
+        at = pa.array(self.random.integers(0, count, len(rows) * tries))
+        self._offer(rows, {name: array.take(at) for name, array in pool.items()}, tries=tries)
+
+    def _offer(self, rows: Integers, changes: Columns, *, tries: int = 1) -> None:
+        """Take the first of ``tries`` candidates per row that breaks fewer conditions and no new one."""
+        if not len(rows) or not changes:
+            return
+        broken = self._judged(np.repeat(rows, tries), changes)
+        better = _fewer(broken, np.repeat(self.broken[:, rows], tries, axis=1)).reshape(len(rows), tries)
+        some = np.flatnonzero(better.any(axis=1))
+        at = some * tries + better[some].argmax(axis=1)
+        taken = {name: array.take(pa.array(at)) for name, array in changes.items()}
+        self._commit(rows[some], taken, broken[:, at], pairs=False)
+
+    def _judged(self, rows: Integers, changes: Columns) -> Booleans:
+        at = pa.array(rows)
+        judged = {n: a.take(at) if n not in changes else changes[n] for n, a in self.columns.items()
+                  if n in self.judge.columns}  # fmt: skip
+        return self.judge.violators(judged)
+
+    def _commit(self, rows: Integers, changes: Columns, broken: Booleans, *, pairs: bool) -> None:
+        """Write accepted changes, but not those that repeat a key.
+
+        Of ``pairs``, which are a row of the first half and one of the second, both are written or none.
+        """
+        keys = [key for key in self.freedom.keys if set(key) & set(changes)]
+        while len(rows):
+            columns = {name: replaced(self.columns[name], rows, array) for name, array in changes.items()}
+            repeated = np.zeros(len(rows), dtype=bool)
+            for key in keys:
+                codes = unique.tuple_codes([columns.get(n, self.columns[n]) for n in key], self.broken.shape[1])
+                count = np.bincount(codes[codes >= 0], minlength=int(codes.max(initial=0)) + 1)
+                repeated |= (codes[rows] >= 0) & (count[np.maximum(codes[rows], 0)] > 1)
+            if pairs:
+                half = len(rows) // 2
+                repeated = np.tile(repeated[:half] | repeated[half:], 2)
+            if not repeated.any():
+                self.columns |= columns
+                self.broken[:, rows] = broken
+                return
+            kept = np.flatnonzero(~repeated)
+            rows, broken = rows[kept], broken[:, kept]
+            changes = {name: array.take(pa.array(kept)) for name, array in changes.items()}
+
+
+def _fewer(new: Booleans, old: Booleans) -> Booleans:
+    """Return per row whether ``new`` breaks some but not all of what ``old`` does, and nothing else."""
+    fewer: Booleans = (new <= old).all(axis=0) & (new != old).any(axis=0)
+    return fewer
+
+
+def _plain(array: pa.Array) -> pa.Array:
+    return array.cast(array.type.value_type) if pa.types.is_dictionary(array.type) else array
+
+
+def _as_type(values: pa.Array, kind: pa.DataType) -> pa.Array | None:
+    """Return the values in a column's type, rounded where they must be; None if they do not fit."""
+    kind = kind.value_type if pa.types.is_dictionary(kind) else kind
+    try:
+        if pa.types.is_integer(kind) and (pa.types.is_floating(values.type) or pa.types.is_decimal(values.type)):
+            values = pc.round(values.cast(pa.float64()))
+        if pa.types.is_decimal(kind):
+            return pc.round(values.cast(pa.float64()), kind.scale).cast(kind)
+        return values.cast(kind)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        return None
+
+
+def _named(values: Sequence[str], kind: pa.DataType) -> list[pa.Array]:
+    """Return literals as arrays of the column's type, with the neighbours of a number; none if it cannot hold them."""
+    found = _as_type(pa.array(values, pa.string()), kind)
+    if found is None:
+        return []
+    if pa.types.is_integer(kind):
+        one = pa.scalar(1, kind)
+        return [found, pc.add(found, one), pc.subtract(found, one)]
+    if pa.types.is_floating(kind) or pa.types.is_decimal(kind):
+        numbers = found.cast(pa.float64())
+        near = [_as_type(pc.add(numbers, step), kind) for step in (-1.0, 1.0, -0.01, 0.01)]
+        return [found, *(item for item in near if item is not None)]
+    return [found]
+
+
+def replaced(array: pa.Array, rows: Integers, values: pa.Array) -> pa.Array:
+    """Return ``array`` with ``values`` at these rows; its dictionary grows by what is not in it."""
+    index = np.arange(len(array))
+    index[rows] = len(array) + np.arange(len(rows))
+    if pa.types.is_dictionary(array.type):
+        known = pa.types.is_dictionary(values.type)
+        other = values if known else values.cast(array.type.value_type).dictionary_encode()
+        joined = pa.chunked_array([array, other.cast(array.type)]).unify_dictionaries().combine_chunks()
+        return joined.take(pa.array(index))
+    plain = values if values.type == array.type else _plain(values).cast(array.type)
+    return pa.concat_arrays([array, plain]).take(pa.array(index))
