@@ -75,6 +75,16 @@ _OnExisting = Annotated[
     str | None,
     typer.Option(metavar="refuse|truncate|append", help="What to do with a target that holds rows. [refuse]"),
 ]
+_OnDrift = Annotated[
+    str | None,
+    typer.Option(metavar="refuse|migrate|ignore", help="What to do with tables that are defined otherwise. [refuse]"),
+]
+_Schema = Annotated[
+    str | None,
+    typer.Option(
+        "--schema", metavar="auto|native|portable|none", help="Where the target's definition comes from. [auto]"
+    ),
+]
 _Report = Annotated[Path | None, typer.Option(metavar="FILE", help="Write a page about the run: FILE.html.")]
 _Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
 _Quiet = Annotated[bool, typer.Option("--quiet", help="Say nothing on stderr but errors.")]
@@ -108,6 +118,8 @@ def clone(
     exclude: _Exclude = None,
     reference: _Reference = None,
     on_existing: _OnExisting = None,
+    on_drift: _OnDrift = None,
+    schema: _Schema = None,
     save_model: Annotated[Path | None, typer.Option(metavar="FILE", help="Keep what was learned.")] = None,
     report: _Report = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and stop.")] = False,
@@ -127,6 +139,8 @@ def clone(
             exclude=exclude,
             reference=reference,
             on_existing=on_existing,
+            on_drift=on_drift,
+            schema=schema,
             save_model=save_model,
             report=report,
         )
@@ -134,7 +148,8 @@ def clone(
         from dbclone import pipeline
 
         if dry_run:
-            return render.planned(pipeline.plan_source(source_url, settings, talk.on_event))
+            planned = pipeline.plan_source(source_url, settings, talk.on_event, target=target_url or None)
+            return render.planned(planned)
         return render.cloned(pipeline.clone(source_url, target_url, settings, talk.on_event))
 
     _run("clone", work, seed=seed, as_json=as_json, quiet=quiet, debug=debug)
@@ -180,6 +195,7 @@ def train(
     tables: _Tables = None,
     exclude: _Exclude = None,
     reference: _Reference = None,
+    schema: _Schema = None,
     as_json: _Json = False,
     quiet: _Quiet = False,
     debug: _Debug = False,
@@ -193,7 +209,13 @@ def train(
         if out is None:
             raise ConfigurationError("train needs --out MODEL, the file to write")
         settings = _settings(
-            sample_rows=sample_rows, seed=seed, tables=tables, exclude=exclude, reference=reference, save_model=out
+            sample_rows=sample_rows,
+            seed=seed,
+            tables=tables,
+            exclude=exclude,
+            reference=reference,
+            schema=schema,
+            save_model=out,
         )
         url = _required(source, "SOURCE", SOURCE_VARIABLE)
         from dbclone import pipeline
@@ -211,6 +233,8 @@ def generate(
     rows: _Rows = None,
     seed: _Seed = None,
     on_existing: _OnExisting = None,
+    on_drift: _OnDrift = None,
+    schema: _Schema = None,
     report: _Report = None,
     as_json: _Json = False,
     quiet: _Quiet = False,
@@ -219,13 +243,53 @@ def generate(
     """Write a synthetic twin into TARGET from MODEL."""
 
     def work(talk: Talk) -> Outcome:
-        settings = _settings(scale=scale, rows=rows, seed=seed, on_existing=on_existing, report=report)
+        settings = _settings(
+            scale=scale,
+            rows=rows,
+            seed=seed,
+            on_existing=on_existing,
+            on_drift=on_drift,
+            schema=schema,
+            report=report,
+        )
         url = _required(target, "TARGET", TARGET_VARIABLE)
         from dbclone import pipeline
 
         return render.cloned(pipeline.generate_into(model, url, settings, talk.on_event))
 
     _run("generate", work, seed=seed, as_json=as_json, quiet=quiet, debug=debug)
+
+
+@app.command()
+def diff(
+    first: Annotated[str | None, typer.Argument(metavar="SOURCE", help="The database as it should be.")] = None,
+    second: Annotated[str | None, typer.Argument(metavar="TARGET", help="The database to compare with it.")] = None,
+    source: _SourceOption = None,
+    target: _TargetOption = None,
+    tables: _Tables = None,
+    exclude: _Exclude = None,
+    write_revision: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Write an Alembic revision that brings TARGET to SOURCE.")
+    ] = None,
+    as_json: _Json = False,
+    quiet: _Quiet = False,
+    debug: _Debug = False,
+) -> None:
+    """Print how the definition of TARGET differs from SOURCE's.
+
+    Tables, keys, checks, types, views, functions, triggers, policies, sequences, comments. Exit code 0 if nothing
+    differs, 5 if anything does. A revision is carried out on TARGET before it is written, and rolled back.
+    """
+
+    def work(talk: Talk) -> Outcome:
+        settings = _settings(tables=tables, exclude=exclude)
+        source_url, target_url = _two_urls(first, second, source, target, target_needed=True)
+        from dbclone import pipeline
+
+        found = pipeline.diff(source_url, target_url, settings, talk.on_event, revision_folder=write_revision)
+        return render.compared(found)
+
+    _run("diff", work, as_json=as_json, quiet=quiet, debug=debug)
 
 
 @app.command()

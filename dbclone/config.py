@@ -18,6 +18,8 @@ from dbclone.schema.model import TableKey
 from dbclone.schema.plan import PlanOptions
 
 OnExisting = Literal["refuse", "truncate", "append"]
+OnDrift = Literal["refuse", "migrate", "ignore"]
+Definition = Literal["auto", "native", "portable", "none"]
 
 MAX_SEED = 2**63 - 1
 
@@ -36,6 +38,9 @@ class Settings(BaseModel):
     exclude: tuple[str, ...] = ()
     reference: tuple[str, ...] = ()
     on_existing: OnExisting = "refuse"
+    on_drift: OnDrift = "refuse"
+    definition: Annotated[Definition, Field(alias="schema")] = "auto"
+    """``--schema``: a field of that name would hide a method of pydantic's."""
     save_model: Path | None = None
     report: Path | None = None
     started_at: datetime | None = None

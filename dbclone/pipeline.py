@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from importlib.util import find_spec
 from itertools import count
@@ -21,14 +21,17 @@ from dbclone.db.compare import compare
 from dbclone.db.connect import Database
 from dbclone.db.ddl import check_ddl, target_ddl
 from dbclone.db.discover import discover
-from dbclone.db.load import LoadEvent, load
+from dbclone.db.drift import differences, read_definitions, scope_of
+from dbclone.db.load import LoadEvent, load, undone
+from dbclone.db.migrate import migrate, proposals, read_wanted, refuse_remaining, rehearsed
 from dbclone.db.reflect import reflect_schema, select_tables
 from dbclone.db.rehearse import judge, rehearsal_rows, rehearse
+from dbclone.db.revision import write_revision
 from dbclone.db.sample import count_rows, take_sample
-from dbclone.db.target import TargetState, prepare_target, same_database
+from dbclone.db.target import TargetState, count_taken, prepare_target, same_database
 from dbclone.db.verify import verify
 from dbclone.errors import ConfigurationError, PlanError, TargetError, VerifyError, at_most
-from dbclone.events import Checked, OnEvent, Progress, ignore
+from dbclone.events import Checked, OnEvent, Progress, Said, ignore
 from dbclone.generate.batches import Generator
 from dbclone.generate.repair import ConditionError
 from dbclone.learn.metadata import describe_database
@@ -37,7 +40,7 @@ from dbclone.model.flow import Check, Ddl, Loaded, Sample, Verdict
 from dbclone.model.parts import Model
 from dbclone.report.diagram import diagram
 from dbclone.report.html import Report, TableRows, render_html
-from dbclone.results import Cloned, Described, Planned, Trained, Verified
+from dbclone.results import Cloned, Compared, Described, Planned, Trained, Verified
 from dbclone.run.local import ahead
 from dbclone.schema.declared import declare
 from dbclone.schema.model import Schema, TableKey
@@ -48,12 +51,30 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 
-def plan_source(source: str, settings: Settings, on_event: OnEvent = ignore) -> Planned:
-    """Return the plan of a clone of ``source``. Counts rows, reads none."""
+FREE_KEY_ROUNDS = 4
+"""How often values that must be unique are made anew because the target has them already."""
+
+
+def plan_source(
+    source: str, settings: Settings, on_event: OnEvent = ignore, *, target: str | None = None
+) -> Planned:
+    """Return the plan of a clone of ``source``. Counts rows, reads some to find references that are not declared."""
     run = Run(on_event)
     with run.database(source, "source") as origin, origin.snapshot() as connection:
         plan = _plan(run, origin, connection, settings)
-        return Planned(source=run.names["source"], plan=plan, record=run.record())
+        found = _foreseen(run, target, plan, settings) if target else ()
+        return Planned(source=run.names["source"], plan=plan, record=run.record(), target=found)
+
+
+def _foreseen(run: Run, target: str, plan: Plan, settings: Settings) -> tuple[str, ...]:
+    """Return, for people, what would be done to what the target holds, or why it would be refused."""
+    own = settings.definition == "none" and settings.on_drift == "refuse"
+    with run.database(target, "target") as goal, run.stage("target"):
+        try:
+            state = prepare_target(goal, plan.schema, settings.on_existing, "ignore" if own else settings.on_drift)
+        except TargetError as error:
+            return (f"it would be refused: {error}", *error.details)
+        return state.explained
 
 
 def clone(source: str, target: str, settings: Settings, on_event: OnEvent = ignore) -> Cloned:
@@ -71,8 +92,8 @@ def clone(source: str, target: str, settings: Settings, on_event: OnEvent = igno
                 )
         with origin.snapshot() as connection:
             plan = _plan(run, origin, connection, settings)
-            ddl = _definition(run, origin, plan.schema)
-            state = _target_state(run, goal, plan.schema, ddl, settings)
+            ddl = _definition(run, origin, plan.schema, settings)
+            state = _target_state(run, goal, plan, ddl, settings, origin)
             sample = _sample(run, origin, connection, plan, settings)
         model = _learn(run, sample, plan, ddl, settings)
         loaded, checks, repaired = _load(run, goal, model, state, settings)
@@ -99,8 +120,8 @@ def train_model(source: str, settings: Settings, on_event: OnEvent = ignore) -> 
     with run.database(source, "source") as origin:
         with origin.snapshot() as connection:
             plan = _plan(run, origin, connection, settings)
-            ddl = _definition(run, origin, plan.schema)
-            run.warn("reflect", ddl.lost)
+            ddl = _definition(run, origin, plan.schema, settings)
+            run.warn("reflect", ddl.lost if ddl else ())
             sample = _sample(run, origin, connection, plan, settings)
         _learn(run, sample, plan, ddl, settings)
         return Trained(
@@ -116,7 +137,8 @@ def generate_into(model_file: Path, target: str, settings: Settings, on_event: O
         model = dataclasses.replace(model, plan=_resized(model.plan, settings.plan_options))
         run.versions |= {f"model {name}": version for name, version in model.versions.items()}
     with run.database(target, "target") as goal:
-        state = _target_state(run, goal, model.plan.schema, model.ddl, settings)
+        ddl = None if settings.definition == "none" else model.ddl
+        state = _target_state(run, goal, model.plan, ddl, settings)
         loaded, checks, repaired = _load(run, goal, model, state, settings)
         result = Cloned(
             source=str(model_file),
@@ -129,6 +151,39 @@ def generate_into(model_file: Path, target: str, settings: Settings, on_event: O
             repaired=repaired,
         )
         return _reported(run, result, settings, None, goal)
+
+
+def diff(
+    source: str, target: str, settings: Settings, on_event: OnEvent = ignore, *, revision_folder: Path | None = None
+) -> Compared:
+    """Return how the definition of ``target`` differs from that of ``source``; write a revision that makes up for it.
+    """
+    run = Run(on_event)
+    with run.database(source, "source") as origin, run.database(target, "target") as goal:
+        with run.stage("reflect"), origin.snapshot() as connection:
+            whole = reflect_schema(connection, origin.dialect)
+            schema = select_tables(whole, settings.tables, settings.exclude)
+        with run.stage("compare"):
+            scope = scope_of(whole, schema, everything=not settings.tables and not settings.exclude)
+            wanted = read_wanted(origin, schema, scope)
+            theirs = scope.of_target(read_definitions(goal), wanted.definitions.keys())
+            found = differences(wanted.definitions, theirs)
+            with goal.snapshot() as connection:
+                proposed = proposals(connection, wanted, found)
+        result = Compared(
+            source=run.names["source"],
+            target=run.names["target"],
+            differences=found,
+            proposals=proposed,
+            record=run.record(),
+        )
+        if revision_folder is None or not found:
+            return result
+        with run.stage("report"):
+            forth, back = rehearsed(goal, wanted)
+            with goal.connect() as connection:
+                file = write_revision(revision_folder, connection, forth, back, created=settings.started_at)
+        return dataclasses.replace(result, record=run.record(), revision_file=file, by_hand=forth.remaining)
 
 
 def verify_target(
@@ -235,18 +290,52 @@ def _plan(run: Run, origin: Database, connection: Connection, settings: Settings
         return dataclasses.replace(plan, notes=(*plan.notes, *found))
 
 
-def _definition(run: Run, origin: Database, schema: Schema) -> Ddl:
+def _definition(run: Run, origin: Database, schema: Schema, settings: Settings) -> Ddl | None:
+    """Return what builds the target; None where its own schema is used."""
+    if settings.definition == "none":
+        return None
     with run.stage("reflect"):
-        return target_ddl(origin, schema)
+        return target_ddl(origin, schema, prefer=settings.definition)
 
 
-def _target_state(run: Run, goal: Database, schema: Schema, ddl: Ddl | None, settings: Settings) -> TargetState:
+def _target_state(
+    run: Run, goal: Database, plan: Plan, ddl: Ddl | None, settings: Settings, origin: Database | None = None
+) -> TargetState:
     """Return what is at the target; TargetError if it cannot be written to."""
+    own = settings.definition == "none" and settings.on_drift == "refuse"
     with run.stage("target"):
-        state = prepare_target(goal, schema, settings.on_existing)
+        state = prepare_target(goal, plan.schema, settings.on_existing, "ignore" if own else settings.on_drift)
+        if state.is_new and ddl is None:
+            raise TargetError(
+                f"{goal.name} has none of the tables, and --schema none creates none: run the application's migrations "
+                "on it first, or choose another --schema"
+            )
         if state.is_new and ddl is not None:
             check_ddl(goal, ddl)
             run.warn("target", ddl.lost)
+        if not state.is_new and settings.on_drift == "migrate":
+            state = _migrating(goal, plan, state, origin)
+        for line in state.explained:
+            run.on_event(Said(text=line))
+        return state
+
+
+def _migrating(goal: Database, plan: Plan, state: TargetState, origin: Database | None) -> TargetState:
+    """Return the state with the migration that the loader will carry out, after trying it once."""
+    if origin is None:
+        raise ConfigurationError(
+            "--on-drift migrate compares with a live source, and a model file is none: use clone, or bring the target "
+            "up to date with the revision that dbclone diff SOURCE TARGET --write-revision writes"
+        )
+    with origin.connect() as connection:
+        whole = reflect_schema(connection, origin.dialect)
+    wanted = read_wanted(origin, plan.schema, scope_of(whole, plan.schema, everything=False))
+
+    def change(connection: Connection) -> None:
+        refuse_remaining(migrate(connection, goal.dialect, wanted).remaining)
+
+    state = dataclasses.replace(state, migrate=change)
+    with undone(goal, plan, None, state=state):
         return state
 
 
@@ -255,7 +344,7 @@ def _sample(run: Run, origin: Database, connection: Connection, plan: Plan, sett
         return take_sample(connection, origin.dialect, plan, seed=settings.seed)
 
 
-def _learn(run: Run, sample: Sample, plan: Plan, ddl: Ddl, settings: Settings) -> Model:
+def _learn(run: Run, sample: Sample, plan: Plan, ddl: Ddl | None, settings: Settings) -> Model:
     # SDV comes with learning: generate must not load it.
     from dbclone.learn.train import train
 
@@ -282,6 +371,73 @@ def _resized(plan: Plan, options: PlanOptions) -> Plan:
     return dataclasses.replace(plan, tables=tables)
 
 
+def _generator(
+    model: Model,
+    state: TargetState,
+    settings: Settings,
+    *,
+    rows: Mapping[TableKey, int] | None = None,
+    verdicts: Sequence[Verdict] = (),
+) -> Generator:
+    return Generator(
+        model,
+        seed=settings.seed,
+        rows=rows,
+        next_keys=state.next_key,
+        next_values=state.next_value,
+        rows_before=state.rows,
+        verdicts=verdicts,
+    )
+
+
+def _rules(goal: Database, connection: Connection, plan: Plan, state: TargetState) -> Schema:
+    """Return the schema whose rules the loaded rows must keep: the target's own where that is used as it is."""
+    if not state.ignores_drift:
+        return plan.schema
+    return reflect_schema(connection, goal.dialect).keep(table.key for table in plan.schema.tables)
+
+
+def _with_free_keys(
+    run: Run, goal: Database, model: Model, state: TargetState, settings: Settings
+) -> TargetState:
+    """Return the state such that no unique value that will be made is in the target already.
+
+    Values that are made by a row's index are made by higher ones. Raises TargetError if that does not help.
+    """
+    for _ in range(FREE_KEY_ROUNDS):
+        with run.stage("target"), goal.connect() as connection:
+            taken = _taken(goal, connection, _generator(model, state, settings), model.plan, state)
+        if not taken:
+            return state
+        moved = {key: state.rows[key] + model.plan.table(key).rows for key, _, _ in taken}
+        state = dataclasses.replace(state, rows={**state.rows, **moved})
+    raise TargetError(
+        f"rows cannot be added to {goal.name}: values that must be unique are there already; choose another --seed, "
+        "fewer rows, or --on-existing truncate",
+        details=at_most([f"{table}: {count:,} values of {', '.join(columns)}" for table, columns, count in taken]),
+    )
+
+
+def _taken(
+    goal: Database, connection: Connection, generator: Generator, plan: Plan, state: TargetState
+) -> list[tuple[TableKey, tuple[str, ...], int]]:
+    """Return the keys, of tables that hold rows, whose values are there already: table, columns, how many."""
+    found: dict[tuple[TableKey, tuple[str, ...]], int] = {}
+    for key in (table.table for table in plan.tables if state.rows.get(table.table) and not table.copied):
+        table = plan.schema.table(key)
+        referencing = {name for foreign_key in table.foreign_keys for name in foreign_key.columns}
+        numbered = {(name,) for name in table.primary_key if key in state.next_key}
+        numbered |= {(name,) for other, name in state.next_value if other == key}
+        keys = [k for k in table.uniques() if k not in numbered and not referencing & set(k)]
+        for number in range(generator.batch_count(key) if keys else 0):
+            rows = generator.batch(key, number).rows
+            for columns in (k for k in keys if set(k) <= set(rows.column_names)):
+                count = count_taken(connection, goal.dialect, table, columns, rows)
+                if count:
+                    found[key, columns] = found.get((key, columns), 0) + count
+    return [(key, columns, count) for (key, columns), count in found.items()]
+
+
 def _rehearse(
     run: Run, goal: Database, model: Model, state: TargetState, settings: Settings
 ) -> tuple[Verdict, ...]:
@@ -289,15 +445,15 @@ def _rehearse(
     plan = model.plan
 
     def check(connection: Connection) -> None:
-        _refuse_failed(verify(connection, goal.dialect, plan.schema))
+        _refuse_failed(verify(connection, goal.dialect, _rules(goal, connection, plan, state)))
 
     with run.stage("rehearse"):
-        generator = Generator(model, seed=settings.seed, next_keys=state.next_key)
+        generator = _generator(model, state, settings)
         asked = [(plan.schema.table(key), *generator.candidates(key)) for key in (t.table for t in plan.tables)]
         asked = [(table, conditions, rows) for table, conditions, rows in asked if conditions]
         verdicts = judge(goal, plan, model.ddl, asked, state=state) if asked else ()
         if rows := rehearsal_rows(plan):
-            few = Generator(model, seed=settings.seed, rows=rows, next_keys=state.next_key, verdicts=verdicts)
+            few = _generator(model, state, settings, rows=rows, verdicts=verdicts)
             try:
                 rehearse(goal, plan, model.ddl, few.batches(), state=state, check=check)
             except ConditionError:
@@ -323,13 +479,17 @@ def _load(
 
     def check(connection: Connection) -> None:
         with run.stage("verify"):
-            checks.extend(verify(connection, goal.dialect, plan.schema, expected_rows=expected))
+            checks.extend(
+                verify(connection, goal.dialect, _rules(goal, connection, plan, state), expected_rows=expected)
+            )
             run.on_event(Checked(checks=tuple(checks)))
             _refuse_failed(checks)
 
+    state = _with_free_keys(run, goal, model, state, settings)
     verdicts = _rehearse(run, goal, model, state, settings)
-    generator = Generator(model, seed=settings.seed, next_keys=state.next_key, verdicts=verdicts)
-    expected = None if state.on_existing == "append" else generator.rows
+    generator = _generator(model, state, settings, verdicts=verdicts)
+    counted = {key: count for key, count in generator.rows.items() if key not in state.kept}
+    expected = None if state.on_existing == "append" else counted
     with run.stage("load"), closing(ahead(generator.batches())) as batches:
         loaded = load(goal, plan, model.ddl, batches, state=state, on_event=on_event, check=check)
     return loaded, tuple(checks), generator.repaired()

@@ -13,12 +13,12 @@ from dataclasses import dataclass, field
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
-from dbclone.errors import INTERRUPTED_EXIT_CODE, ConfigurationError, DbcloneError, VerifyError
+from dbclone.errors import INTERRUPTED_EXIT_CODE, ConfigurationError, DbcloneError, TargetError, VerifyError
 
 if TYPE_CHECKING:
     from dbclone.demo import Demonstrated
     from dbclone.model.flow import Check
-    from dbclone.results import Cloned, Described, Planned, Trained, Verified
+    from dbclone.results import Cloned, Compared, Described, Planned, Trained, Verified
     from dbclone.schema.model import TableKey
     from dbclone.schema.plan import Plan, Reference, Star, Step, TablePlan
 
@@ -193,8 +193,40 @@ def planned(result: Planned) -> Outcome:
         "source": result.source,
         "tables": [_table_data(table.table, table.source_rows, table.rows) for table in result.plan.tables],
         "plan": plan_to_json(result.plan),
+        "target": list(result.target),
     }
-    return Outcome(lines=tuple(plan_lines(result.plan)), data=data, versions=result.record.versions)
+    lines = [*plan_lines(result.plan), *(("", "Target", *(f"  {line}" for line in result.target)) if result.target else ())]
+    return Outcome(lines=tuple(lines), data=data, versions=result.record.versions)
+
+
+def compared(result: Compared) -> Outcome:
+    """Render the result of ``diff``: a difference ends the command with exit code 5."""
+    missing = {item.table for item in result.differences if (item.kind, item.change) == ("TABLE", "missing")}
+    extra = {item.table for item in result.differences if (item.kind, item.change) == ("TABLE", "extra")}
+    shown = [
+        item
+        for item in result.differences
+        # What belongs to a table that is not there, is not there either.
+        if item.kind == "TABLE" or item.table not in (missing if item.change == "missing" else extra)
+    ]
+    lines = [f"  {item}" for item in shown]
+    if result.proposals:
+        lines += ["", "Alembic's comparison proposes", *(f"  {line}" for line in result.proposals)]
+    if result.revision_file:
+        lines += ["", f"revision: {result.revision_file}"]
+        lines += [f"  not covered, to be done by hand: {item}" for item in result.by_hand]
+    verdict = f"{len(result.differences):,} differences" if result.differences else "no difference"
+    lines += [f"{result.source} → {result.target}: {verdict}"]
+    data = {
+        "source": result.source,
+        "target": result.target,
+        "differences": [dataclasses.asdict(item) for item in result.differences],
+        "proposals": list(result.proposals),
+        "revision": str(result.revision_file) if result.revision_file else None,
+        "by_hand": [dataclasses.asdict(item) for item in result.by_hand],
+    }
+    code = TargetError.exit_code if result.differences else 0
+    return Outcome(lines=tuple(lines), data=data, versions=result.record.versions, exit_code=code)
 
 
 def trained(result: Trained) -> Outcome:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from dbclone.model.flow import Check
+from dbclone.model.flow import Check, Difference
 from dbclone.schema.model import TableKey
 from dbclone.schema.plan import Note, Plan
 
@@ -26,11 +26,12 @@ class Record:
 
 @dataclass(frozen=True, kw_only=True)
 class Planned:
-    """What ``plan`` returns."""
+    """What ``plan`` returns. ``target`` says, for people, what would be done to what a target holds already."""
 
     source: str
     plan: Plan
     record: Record
+    target: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,6 +75,23 @@ class Verified:
     def passed(self) -> bool:
         """Whether every check passed."""
         return all(check.passed for check in self.checks)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Compared:
+    """What ``diff`` returns.
+
+    ``proposals`` is what Alembic's comparison proposes, as code; ``by_hand`` is what the revision that was written does
+    not cover.
+    """
+
+    source: str
+    target: str
+    differences: tuple[Difference, ...]
+    proposals: tuple[str, ...]
+    record: Record
+    revision_file: Path | None = None
+    by_hand: tuple[Difference, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

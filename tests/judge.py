@@ -12,12 +12,13 @@ import re
 import subprocess
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import psycopg
 from psycopg import sql
 from sqlalchemy import make_url
+
+from dbclone.db.dialects.postgresql.native import find_client
 
 USERS = "n.nspname !~ '^(pg_|information_schema$)'"
 """The condition that keeps the user's schemas."""
@@ -31,19 +32,22 @@ def conninfo(url: str) -> str:
 # ---- Definitions ----------------------------------------------------------------------------------------------------
 
 
-def definition(url: str, bin_dir: Path) -> list[str]:
+def definition(url: str) -> list[str]:
     """Return the lines of ``pg_dump --schema-only``, without what says when, from which server and by whom."""
     given = make_url(url)
     environment = {**os.environ, **({"PGPASSWORD": given.password} if given.password else {})}
-    command = [str(bin_dir / "pg_dump"), "--schema-only", "--no-owner", "--no-privileges", "--dbname", conninfo(url)]
+    with psycopg.connect(conninfo(url)) as connection:
+        # The server's own release where it is at hand: a later one may show what the server keeps for itself.
+        program = find_client(connection.info.server_version // 10_000).pg_dump
+    command = [str(program), "--schema-only", "--no-owner", "--no-privileges", "--dbname", conninfo(url)]
     done = subprocess.run(command, capture_output=True, check=True, env=environment)
     changing = re.compile(r"\\(un)?restrict |-- Dumped |-- Started |-- Completed ")
     return [line for line in done.stdout.decode().splitlines() if not changing.match(line)]
 
 
-def difference(source: str, target: str, bin_dir: Path) -> str:
+def difference(source: str, target: str) -> str:
     """Return how the definitions of two databases differ, as lines of a unified diff; nothing if they are equal."""
-    one, other = definition(source, bin_dir), definition(target, bin_dir)
+    one, other = definition(source), definition(target)
     return "\n".join(difflib.unified_diff(one, other, "source", "target", lineterm="", n=2))
 
 

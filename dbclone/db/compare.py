@@ -16,8 +16,9 @@ import sqlalchemy as sa
 from dbclone.db.connect import Database
 from dbclone.db.dialects.base import Dialect, Histogram, Measure
 from dbclone.db.reflect import reflect_schema
+from dbclone.db.reprint import normalised
 from dbclone.model.flow import Check
-from dbclone.schema.model import Column, Schema, Table, TableKey, TypeKind
+from dbclone.schema.model import Column, Schema, Table, TableKey, TypeKind, UniqueKey
 
 CATEGORIES = 200
 """A column with more values than this is not a category."""
@@ -35,7 +36,7 @@ def compare(source: Database, target: Database, schema: Schema) -> tuple[Check, 
     """
     with source.snapshot() as ours, target.connect() as theirs:
         there = reflect_schema(theirs, target.dialect)
-        checks = list(_definitions(reflect_schema(ours, source.dialect), there, schema))
+        checks = list(differences(reflect_schema(ours, source.dialect), there, schema))
         both = _Both(source=(ours, source.dialect), target=(theirs, target.dialect))
         for table in schema.tables:
             if table.key in there:
@@ -43,7 +44,8 @@ def compare(source: Database, target: Database, schema: Schema) -> tuple[Check, 
     return tuple(checks)
 
 
-def _definitions(source: Schema, target: Schema, wanted: Schema) -> Iterator[Check]:
+def differences(source: Schema, target: Schema, wanted: Schema) -> Iterator[Check]:
+    """Yield what differs between the definitions of the ``wanted`` tables; one check that passed per equal table."""
     for table in wanted.tables:
         if table.key not in target:
             yield _difference(table.key, "table", "the target has no such table")
@@ -69,12 +71,24 @@ def _table_differences(source: Table, target: Table, wanted: Schema) -> Iterator
 def _parts(table: Table, wanted: Schema) -> dict[str, object]:
     """Return what a table consists of, by a name for people. Comments and the order of columns do not count."""
     return {
-        **{f"column {column.name}": replace(column, comment=None) for column in table.columns},
+        **{f"column {column.name}": _comparable_column(column) for column in table.columns},
         "primary key": table.primary_key,
         **{f"foreign key {key.name}": key for key in table.foreign_keys if key.parent in wanted and not key.declared},
-        **{f"unique key {key.name}": key for key in table.unique_keys},
-        **{f"check {check.name}": check for check in table.checks},
+        **{f"unique key {key.name}": _comparable_key(key) for key in table.unique_keys},
+        **{f"check {check.name}": (normalised(check.expression), check.validated) for check in table.checks},
+        **{f"exclusion {item.name}": (item.elements, normalised(item.predicate or "")) for item in table.exclusions},
+        "partitions": table.routing and normalised(table.routing.expression),
     }
+
+
+def _comparable_column(column: Column) -> Column:
+    default = None if column.default is None else normalised(column.default)
+    return replace(column, comment=None, default=default)
+
+
+def _comparable_key(key: UniqueKey) -> UniqueKey:
+    predicate = None if key.predicate is None else normalised(key.predicate)
+    return replace(key, predicate=predicate, expressions=tuple(map(normalised, key.expressions)))
 
 
 def _difference(table: TableKey, name: str, message: str) -> Check:
@@ -89,8 +103,12 @@ class _Both:
         self.theirs, self.target_dialect = target
 
     def distances(self, table: Table, twin: Table) -> Iterator[Check]:
-        """Yield one distance per column that both tables have and that can be compared."""
-        shared = [column for column in table.columns if column.name in {c.name for c in twin.columns}]
+        """Yield one distance per column that both tables have and that can be compared.
+
+        Keys are left out: new ones are made, and which row refers to which says nothing about a distribution.
+        """
+        comparable = {column.name for column in twin.columns} - _keys(table)
+        shared = [column for column in table.columns if column.name in comparable]
         categories = {c.name: found for c in shared if c.kind in _NAMED and (found := self._categories(table, c))}
         measures = [
             Measure(column=column, of="value" if column.kind in _ORDERED else "length")
@@ -114,6 +132,13 @@ class _Both:
         """Return the frequencies of a column's values, or None if they are too many to be categories."""
         found = self.dialect.frequencies(self.ours, table, column.name, CATEGORIES + 1)
         return found if len(found) <= CATEGORIES and sum(found.values()) >= 2 * len(found) else None
+
+
+def _keys(table: Table) -> set[str]:
+    """Return the columns of a table that are keys: primary, foreign, or numbers that are unique."""
+    unique = {key.columns[0] for key in table.unique_keys if key.is_plain and len(key.columns) == 1}
+    numbers = {name for name in unique if table.column(name).kind in ("integer", "uuid")}
+    return {*table.primary_key, *numbers, *(name for key in table.foreign_keys for name in key.columns)}
 
 
 def _distance(table: Table, name: str, value: float) -> Check:

@@ -101,8 +101,8 @@ class _Search:
                     reference = f"{table.key}.{column.name}={parent.key}.{key.name}"
                     yield Note(
                         table=table.key,
-                        message=f"{column.name} looks like a reference: all {min(len(values), VALUES)} values looked up "
-                        f"are in {parent.key}.{key.name}; declare it with --reference {reference}",
+                        message=f"{column.name} looks like a reference: all {min(len(values), VALUES)} values that "
+                        f"were looked up are in {parent.key}.{key.name}; declare it with --reference {reference}",
                     )
                     break
 
@@ -156,7 +156,9 @@ class _Search:
         """Return the key whose table the label names; if none is named, the only one that holds all values."""
         if not len(values):
             return None
-        fitting = [(t, c) for t, c in self.keys if c.kind == column.kind and (t.key != table.key or c.name != column.name)]
+        fitting = [
+            (t, c) for t, c in self.keys if c.kind == column.kind and (t.key != table.key or c.name != column.name)
+        ]
         named = [(t, c) for t, c in fitting if _singular(t.name) == _singular(_last_name(label))]
         for parent, key in named:
             if self._all_there(column, values, parent, key):
@@ -187,7 +189,7 @@ def _split(name: str, endings: Sequence[str]) -> str | None:
 
 
 def _words(name: str) -> list[str]:
-    """Return the words of a name in lower case: ``BillingCustomerID``, ``billing_customer_id`` → billing customer id."""
+    """Return the words of a name in lower case: ``BillingCustomerID``, ``billing_customer-id`` → three words."""
     spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name)
     return [word for word in re.split(r"[^0-9a-z]+", spaced.lower()) if word]
 

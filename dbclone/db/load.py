@@ -86,7 +86,7 @@ def load(
             if state.is_new and ddl is not None:
                 loader.into_new(ddl, batches)
             else:
-                loader.into_existing(batches, truncate=state.on_existing == "truncate")
+                loader.into_existing(batches, state)
             loader.finish(check)
     return Loaded(rows=dict(loader.rows), seconds={name: round(value, 3) for name, value in loader.seconds.items()})
 
@@ -103,6 +103,8 @@ def undone(target: Database, plan: Plan, ddl: Ddl | None, *, state: TargetState)
             target.dialect.begin_load(connection)
             if state.is_new and ddl is not None:
                 loader.define(ddl)
+            else:
+                loader.make_ready(state)
             loader.part = "checks"
             yield connection
             transaction.rollback()
@@ -154,14 +156,22 @@ class _Loader:
         """Create what has to be there before the rows."""
         self._run("definition", ddl.before)
 
-    def into_existing(self, batches: Iterable[Batch], *, truncate: bool) -> None:
+    def make_ready(self, state: TargetState) -> None:
+        """Empty tables that are there and change their definitions, as far as either was asked for."""
+        if state.emptied:
+            with self._at("definition", "empty tables"):
+                self.dialect.empty(self.connection, [self.schema.table(key) for key in state.emptied])
+        if state.migrate is not None:
+            with self._at("definition", "the source's definition"):
+                state.migrate(self.connection)
+
+    def into_existing(self, batches: Iterable[Batch], state: TargetState) -> None:
         """Fill tables that are there, under their own constraints."""
+        self.make_ready(state)
         tables = self.schema.tables
+        batches = (batch for batch in batches if batch.table not in state.kept)
         with self._at("definition", "the tables' triggers"):
             triggers = self.dialect.disable_triggers(self.connection, tables)
-        if truncate:
-            with self._at("definition", "empty tables"):
-                self.dialect.empty(self.connection, tables)
         nulled, suspended = self._cycles()
         again = []
         for table, foreign_key in suspended:
@@ -176,6 +186,8 @@ class _Loader:
             self.dialect.check_deferred(self.connection)
         enable = [Statement(kind="TRIGGER", name="trigger", sql=sql) for sql in triggers.enable]
         self._run("constraints", [*again, *enable])
+        with self._at("constraints", "materialized views"):
+            self.dialect.refresh_views(self.connection, tables)
 
     def finish(self, check: Callable[[Connection], None] | None) -> None:
         """Set sequences, take statistics, have the result checked. The commit is all that follows."""

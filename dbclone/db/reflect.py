@@ -1,7 +1,7 @@
 """Reflect: a live database as a :class:`~dbclone.schema.model.Schema`.
 
-What SQLAlchemy's Inspector says in bulk (columns, primary keys, checks, comments; a few queries per schema, however
-many tables) is put together with the dialect's catalogue, which knows types, foreign keys and unique keys exactly.
+What SQLAlchemy's Inspector says in bulk (columns, primary keys, comments; a few queries per schema, however many
+tables) is put together with the dialect's catalogue, which knows types, checks, foreign keys and unique keys exactly.
 Nothing is written, no row is read. Also owns the choice of tables by ``--tables`` and ``--exclude``.
 """
 
@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import difflib
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Any
 
 from sqlalchemy import Connection, inspect
-from sqlalchemy.engine.interfaces import ReflectedCheckConstraint, ReflectedColumn
+from sqlalchemy.engine.interfaces import ReflectedColumn
 from sqlalchemy.exc import SAWarning
 
 from dbclone.db.dialects.base import CheckFacts, Dialect, TableFacts
@@ -38,7 +38,6 @@ def reflect_schema(connection: Connection, dialect: Dialect) -> Schema:
             warnings.filterwarnings("ignore", "Did not recognize type", SAWarning)
             columns = inspector.get_multi_columns(schema=schema)
         primary_keys = inspector.get_multi_pk_constraint(schema=schema)
-        checks = inspector.get_multi_check_constraints(schema=schema)
         comments = inspector.get_multi_table_comment(schema=schema)
         for facts in catalogue.tables:
             if facts.schema == schema:
@@ -52,7 +51,7 @@ def reflect_schema(connection: Connection, dialect: Dialect) -> Schema:
                         primary_key=tuple(primary_keys[where]["constrained_columns"]),
                         foreign_keys=facts.foreign_keys,
                         unique_keys=facts.unique_keys,
-                        checks=_checks(checks.get(where, ()), facts.checks) + facts.domain_checks,
+                        checks=_checks(facts.checks) + facts.domain_checks,
                         comment=_text(comments.get(where, {})),
                         partitioned=facts.partitioned,
                         exclusions=facts.exclusions,
@@ -104,16 +103,10 @@ def _column(column: ReflectedColumn, facts: TableFacts) -> Column:
     )
 
 
-def _checks(checks: Iterable[ReflectedCheckConstraint], facts: Mapping[str, CheckFacts]) -> tuple[Check, ...]:
-    found = sorted((check for check in checks if check["name"] is not None), key=lambda check: str(check["name"]))
+def _checks(facts: Mapping[str, CheckFacts]) -> tuple[Check, ...]:
     return tuple(
-        Check(
-            name=str(check["name"]),
-            expression=check["sqltext"],
-            columns=facts[str(check["name"])].columns,
-            validated=facts[str(check["name"])].validated,
-        )
-        for check in found
+        Check(name=name, expression=found.expression, columns=found.columns, validated=found.validated)
+        for name, found in sorted(facts.items())
     )
 
 

@@ -1,8 +1,8 @@
 """Rehearse: ask the target beforehand, in transactions that are rolled back: what would fail does so in seconds.
 
 :func:`judge` has it judge generated rows by the conditions of their tables: it alone knows its functions, operators
-and collations. :func:`rehearse` loads a few hundred rows per table as the loader will load them all: definition, rows, keys,
-constraints, triggers and views.
+and collations. :func:`rehearse` loads a few hundred rows per table as the loader will load them all: definition, rows,
+keys, constraints, triggers and views.
 """
 
 from __future__ import annotations

@@ -6,19 +6,24 @@ training than after it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
+import pyarrow as pa
 import sqlalchemy as sa
 
+from dbclone.db.compare import differences
 from dbclone.db.connect import Database
-from dbclone.db.dialects.base import Dialect
+from dbclone.db.dialects.base import Dialect, Keys
 from dbclone.db.reflect import reflect_schema
+from dbclone.db.reprint import normalised
 from dbclone.errors import TargetError, at_most
+from dbclone.schema.bookkeeping import copied_tables
 from dbclone.schema.model import Column, Schema, Table, TableKey, TypeKind
 
 OnExisting = Literal["refuse", "truncate", "append"]
+OnDrift = Literal["refuse", "migrate", "ignore"]
 
 # What COPY reads into a column of another kind without an error, whatever the value.
 _ACCEPTS: Mapping[TypeKind, frozenset[TypeKind]] = {
@@ -35,12 +40,24 @@ class TargetState:
     """The target as it was found.
 
     ``is_new``: it has none of the tables. ``next_key``: per table whose primary key is one integer column, the first
-    value that is free above those that stay (1 where none do).
+    value that is free above those that stay (1 where none do); ``next_value``: the same for other columns of integers
+    that are unique. ``rows`` counts the rows that stay, per table.
+
+    ``emptied`` are the tables whose rows are deleted first; ``kept`` those of bookkeeping that stay as they are, since
+    they tell how the target itself was built. ``explained`` says, for people, what is done to what is there.
+    ``migrate`` changes the definition within the loading transaction; ``ignores_drift``: the target keeps its own.
     """
 
     is_new: bool
     on_existing: OnExisting
     next_key: Mapping[TableKey, int]
+    next_value: Mapping[tuple[TableKey, str], int] = field(default_factory=dict)
+    rows: Mapping[TableKey, int] = field(default_factory=dict)
+    emptied: tuple[TableKey, ...] = ()
+    kept: frozenset[TableKey] = frozenset()
+    explained: tuple[str, ...] = ()
+    migrate: Callable[[sa.Connection], None] | None = None
+    ignores_drift: bool = False
 
 
 def same_database(one: Database, other: Database) -> bool:
@@ -48,30 +65,110 @@ def same_database(one: Database, other: Database) -> bool:
     return one.identity() == other.identity()
 
 
-def prepare_target(target: Database, schema: Schema, on_existing: OnExisting = "refuse") -> TargetState:
+def prepare_target(
+    target: Database, schema: Schema, on_existing: OnExisting = "refuse", on_drift: OnDrift = "refuse"
+) -> TargetState:
     """Return the state of the target; nothing is changed.
 
     Raises TargetError if rows of ``schema`` must not or cannot be written to it.
     """
+    copied = copied_tables(schema)
     with target.connect() as connection:
         live = reflect_schema(connection, target.dialect)
         existing = [live.table(table.key) for table in schema.tables if table.key in live]
         if not existing:
             return TargetState(is_new=True, on_existing=on_existing, next_key={})
-        _refuse_partial(target, schema, live)
-        filled = [table.key for table in existing if _has_rows(connection, target.dialect, table)]
+        if on_drift != "migrate":
+            _refuse_partial(target, schema, live)
+        holding = {table.key for table in existing if _has_rows(connection, target.dialect, table)}
+        filled = sorted(holding - copied)
         if filled and on_existing == "refuse":
             raise TargetError(
                 f"{target.name} already has rows in {len(filled)} of {len(existing)} tables: choose an empty database, "
                 "or --on-existing truncate (deletes the rows of these tables), or --on-existing append (adds to them)",
                 details=at_most([f"{key} has rows" for key in filled]),
             )
-        _refuse_differences(schema, live)
+        if on_drift != "migrate":
+            _refuse_differences(schema, live)
+        if on_drift == "refuse":
+            _refuse_drift(target, schema, live)
         refuse_hidden(connection, target.dialect, existing)
-        if on_existing == "truncate":
-            _refuse_foreign_children(connection, target.dialect, existing)
-        next_key = _next_keys(connection, target.dialect, existing) if on_existing == "append" else {}
-    return TargetState(is_new=False, on_existing=on_existing, next_key=next_key)
+        kept = _kept(holding & copied, on_existing, on_drift)
+        emptied = [table for table in existing if _is_emptied(table.key, copied, on_existing) and table.key not in kept]
+        _refuse_foreign_children(connection, target.dialect, emptied)
+        appends = on_existing == "append"
+        return TargetState(
+            is_new=False,
+            on_existing=on_existing,
+            next_key=_next_keys(connection, target.dialect, existing) if appends else {},
+            next_value=_next_values(connection, target.dialect, existing) if appends else {},
+            rows=target.dialect.count_rows(connection, existing) if appends else {},
+            emptied=tuple(table.key for table in emptied),
+            kept=kept,
+            explained=tuple(_explained(existing, emptied, kept, on_existing)),
+            ignores_drift=on_drift == "ignore",
+        )
+
+
+def _kept(bookkeeping: Set[TableKey], on_existing: OnExisting, on_drift: OnDrift) -> frozenset[TableKey]:
+    """Return the tables of bookkeeping that keep their rows: all, unless the target becomes what the source is."""
+    replaced = on_drift == "migrate" or (on_existing == "truncate" and on_drift == "refuse")
+    return frozenset() if replaced and on_existing != "append" else frozenset(bookkeeping)
+
+
+def _is_emptied(table: TableKey, copied: Set[TableKey], on_existing: OnExisting) -> bool:
+    return on_existing == "truncate" or (on_existing == "refuse" and table in copied)
+
+
+def _explained(
+    existing: Sequence[Table], emptied: Sequence[Table], kept: Set[TableKey], on_existing: OnExisting
+) -> Iterator[str]:
+    if on_existing == "truncate":
+        names = ", ".join(at_most([table.key for table in emptied], 20))
+        yield (
+            f"{len(emptied)} tables are emptied by one TRUNCATE, in the transaction of the load: {names}; every table "
+            "that refers to one of them is among them, so their order does not matter and CASCADE is not needed"
+        )
+    elif on_existing == "append":
+        yield f"rows are added to {len(existing)} tables; keys continue after those that are there"
+    if kept:
+        yield f"migration bookkeeping that is there stays as it is: {', '.join(sorted(kept))}"
+
+
+def _refuse_drift(target: Database, schema: Schema, live: Schema) -> None:
+    wanted = _unnamed(schema)
+    found = [check for check in differences(wanted, _unnamed(live), wanted) if not check.passed]
+    if found:
+        tables = len({check.table for check in found})
+        raise TargetError(
+            f"{tables} tables of {target.name} are defined otherwise than the source's: bring them up to date with "
+            "--on-drift migrate (or with the revision that dbclone diff --write-revision writes), or load them as they "
+            "are with --on-drift ignore",
+            details=at_most([f"{check.table} {check.name}: {check.message}" for check in found]),
+        )
+
+
+def _unnamed(schema: Schema) -> Schema:
+    """Return the schema with keys and checks called by what they say: a constraint of another name is the same one."""
+    return replace(schema, tables=tuple(map(_unnamed_table, schema.tables)))
+
+
+def _unnamed_table(table: Table) -> Table:
+    return replace(
+        table,
+        foreign_keys=tuple(
+            replace(key, name=f"({', '.join(key.columns)}) to {key.parent}", validated=True)
+            for key in table.foreign_keys
+        ),
+        unique_keys=tuple(
+            replace(key, name=f"({', '.join((*key.columns, *map(normalised, key.expressions)))})")
+            for key in table.unique_keys
+        ),
+        checks=tuple(
+            replace(check, name=f"({normalised(check.expression)})", validated=True) for check in table.checks
+        ),
+        exclusions=tuple(replace(item, name=f"{item.elements}") for item in table.exclusions),
+    )
 
 
 def _refuse_partial(target: Database, schema: Schema, live: Schema) -> None:
@@ -97,8 +194,8 @@ def _refuse_differences(schema: Schema, live: Schema) -> None:
     ]
     if problems:
         raise TargetError(
-            f"rows of the source's shape do not fit the target's tables ({len(problems)} differences): migrate the "
-            "target, or use an empty database",
+            f"rows of the source's shape do not fit the target's tables ({len(problems)} differences): migrate them "
+            "with --on-drift migrate, or use an empty database",
             details=at_most(problems),
         )
 
@@ -140,8 +237,8 @@ def _refuse_foreign_children(connection: sa.Connection, dialect: Dialect, tables
     children = dialect.foreign_children(connection, tables)
     if children:
         raise TargetError(
-            "other tables of the target refer to those that would be truncated: clone them as well, or drop these "
-            "foreign keys, or use --on-existing append",
+            "other tables of the target refer to those that would be truncated, which would need CASCADE and empty "
+            "them as well: clone them too, or drop these foreign keys, or use --on-existing append",
             details=at_most(children),
         )
 
@@ -161,8 +258,34 @@ def _next_keys(connection: sa.Connection, dialect: Dialect, tables: Sequence[Tab
     keys = {}
     for table in tables:
         if len(table.primary_key) == 1 and table.column(table.primary_key[0]).kind == "integer":
-            column: sa.ColumnClause[int] = sa.column(table.primary_key[0])
-            source = sa.table(table.name, column, schema=table.schema)
-            largest = connection.scalar(dialect.only(sa.select(sa.func.max(column)), source, table))
-            keys[table.key] = 1 if largest is None else int(largest) + 1
+            keys[table.key] = _after_largest(connection, dialect, table, table.primary_key[0])
     return keys
+
+
+def _next_values(
+    connection: sa.Connection, dialect: Dialect, tables: Sequence[Table]
+) -> dict[tuple[TableKey, str], int]:
+    return {
+        (table.key, key[0]): _after_largest(connection, dialect, table, key[0])
+        for table in tables
+        for key in table.uniques()
+        if len(key) == 1 and key != table.primary_key and table.column(key[0]).kind == "integer"
+    }
+
+
+def _after_largest(connection: sa.Connection, dialect: Dialect, table: Table, name: str) -> int:
+    column: sa.ColumnClause[int] = sa.column(name)
+    source = sa.table(table.name, column, schema=table.schema)
+    largest = connection.scalar(dialect.only(sa.select(sa.func.max(column)), source, table))
+    return 1 if largest is None else int(largest) + 1
+
+
+def count_taken(
+    connection: sa.Connection, dialect: Dialect, table: Table, columns: Sequence[str], rows: pa.Table
+) -> int:
+    """Return how many of ``rows`` have a key, in ``columns``, that a row of the target has already."""
+    values = rows.select(list(columns)).drop_null()
+    if not values.num_rows:
+        return 0
+    keys = Keys(columns=tuple(table.column(name) for name in columns), values=values)
+    return int((dialect.count_matching(connection, table, columns, keys) > 0).sum())

@@ -1,7 +1,8 @@
 """The example databases: where each one's files are, and loading one with real data.
 
 An example is a folder: SQL files with the tables and their constraints; ``load.py`` with a function ``load``, which
-makes the rows or reads them from a package of its own (none are shipped with dbclone); a ``README.md`` with the facts. In a checkout the folders are ``schemas/NAME``, in an installed wheel ``dbclone/examples/NAME``.
+makes the rows or reads them from a package of its own (none are shipped with dbclone); a ``README.md`` with the facts.
+In a checkout the folders are ``schemas/NAME``, in an installed wheel ``dbclone/examples/NAME``.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 
 from dbclone.errors import PlanError
 from dbclone.generate.streams import Integers, Streams, hashes
-from dbclone.model.rules import Quantiles
+from dbclone.model.structures import Quantiles
 
 Floats = npt.NDArray[np.float64]
 Name = tuple[str, ...]

@@ -1,8 +1,8 @@
 """``generate``: batches of rows from a model and a seed, each computable on its own.
 
-A batch of a root table is a range of its rows; a batch of a child table is all children of a range of its primary parent's
-rows. What a batch needs of other tables (its parents' scores, a linked row's key) it computes from the model, or takes
-from what this process computed before: the same values either way.
+A batch of a root table is a range of its rows; a batch of a child table is all children of a range of its primary
+parent's rows. What a batch needs of other tables (its parents' scores, a linked row's key) it computes from the model,
+or takes from what this process computed before: the same values either way.
 """
 
 from __future__ import annotations
@@ -32,6 +32,9 @@ CANDIDATES = 10_000
 class Generator:
     """All rows that a model makes with a seed. ``rows`` are those to make per table, ``next_keys`` where keys begin.
 
+    For rows that are added to others: ``next_values`` is where unique numbers begin that are not the primary key, and
+    ``rows_before`` how many rows there are, by table; values that are made by index are made by the ones after.
+
     ``verdicts`` are what the target said of :meth:`candidates`; like model and seed, they decide which rows are made.
     """
 
@@ -42,10 +45,14 @@ class Generator:
         seed: int,
         rows: Mapping[TableKey, int] | None = None,
         next_keys: Mapping[TableKey, int] | None = None,
+        next_values: Mapping[tuple[TableKey, Name], int] | None = None,
+        rows_before: Mapping[TableKey, int] | None = None,
         verdicts: Sequence[Verdict] = (),
     ) -> None:
         self.verdicts = tuple(verdicts)
-        self.shared = Shared(model, seed, rows or {}, next_keys or {})
+        self.shared = Shared(
+            model, seed, rows or {}, next_keys or {}, next_values=next_values or {}, rows_before=rows_before or {}
+        )
         self.references = References(self.shared, lambda: self.layouts, self._finished)
         self.layouts = Layouts(
             model, self.shared.streams, self.shared.rows, room=self.references.room, whole=self._is_whole

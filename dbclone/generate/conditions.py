@@ -18,14 +18,25 @@ import pyarrow.compute as pc
 
 from dbclone.errors import PlanError
 from dbclone.generate import exclusion, unique
-from dbclone.generate.constraints import Judge
+from dbclone.generate.casting import replaced
+from dbclone.generate.constraints import Judge, row_conditions
 from dbclone.generate.copula import positive_definite
-from dbclone.generate.repair import Freedom, repair, replaced
+from dbclone.generate.repair import Freedom, repair
 from dbclone.generate.shared import Name, is_computed, is_distinct
 from dbclone.generate.values import values_at
 from dbclone.model.marginal import SCORE_LIMIT
-from dbclone.model.rules import Learned, Numbered, Omitted, Referenced, Rule
-from dbclone.schema.model import Exclusion
+from dbclone.model.rules import (
+    CodeRule,
+    Learned,
+    Numbered,
+    Omitted,
+    PersonalRule,
+    Referenced,
+    Rule,
+    SecretRule,
+    TextRule,
+)
+from dbclone.schema.model import Exclusion, Table
 
 if TYPE_CHECKING:
     from dbclone.generate.rows import Rows
@@ -57,6 +68,13 @@ class Finished:
 
     columns: dict[Name, pa.Array]
     repaired: Mapping[str, int]
+
+
+def judged_texts(table: Table, rules: Mapping[Name, Rule]) -> set[Name]:
+    """Return the columns of texts that all differ, which a condition reads: they may have to be spelled otherwise."""
+    read = {name for check in row_conditions(table) for name in check.columns}
+    texts = TextRule | PersonalRule | CodeRule | SecretRule
+    return {name for name in read if name in rules and isinstance(rules[name], texts) and is_distinct(rules[name])}
 
 
 class Keeping:
@@ -97,12 +115,15 @@ class Keeping:
         schema = self.shared.schema
         incoming = [key for table in schema.tables for key in table.foreign_keys if key.parent == self.table]
         referenced = {name for key in incoming for name in key.parent_columns}
-        pinned = {n for n in names if is_distinct(rules[n]) or (n in referenced and is_computed(rules[n]))}
+        respelled = judged_texts(self.described, rules) - referenced
+        # New texts can only be told from those of this batch.
+        spelled = respelled if self.shared.rows[self.table] == self.count else set[Name]()
+        pinned = {n for n in names if is_distinct(rules[n]) or (n in referenced and is_computed(rules[n]))} - spelled
         counted = {n for n in names if isinstance(rules[n], Numbered)}
         counted |= {n for rule in rules.values() if isinstance(rule, Numbered) for n in rule.parents}
         references = {n for n in names if isinstance(rules[n], Referenced)}
         keys = self.described.uniques()
-        keyed = {n for key in keys for n in key} - pinned - counted - references
+        keyed = ({n for key in keys for n in key} | spelled) - pinned - counted - references
         links = []
         for reference in self.plan.references:
             link = set(reference.foreign_key.columns)
@@ -113,9 +134,10 @@ class Keeping:
         return Freedom(
             free=frozenset(set(names) - pinned - counted - references - keyed),
             keyed=frozenset(keyed),
-            keys=tuple(key for key in keys if set(key) <= set(names)),
+            keys=(*(key for key in keys if set(key) <= set(names)), *((name,) for name in sorted(spelled))),
             links=tuple(dict.fromkeys(links)),
             nullable=frozenset(n for n in names if self.described.column(n).nullable),
+            respelled=frozenset(respelled),
         )
 
     def _separate(

@@ -1,7 +1,7 @@
 """Sampling a star: extensions of parent rows given their own scores, and children given extensions. All rows at once.
 
-In a Gaussian copula "the children's parameters given this row's own scores" is a closed form, so a row made as a child in
-one star is the parent in the next. The children of all parents are one stacked Cholesky product.
+In a Gaussian copula "the children's parameters given this row's own scores" is a closed form, so a row made as a child
+in one star is the parent in the next. The children of all parents are one stacked Cholesky product.
 """
 
 from __future__ import annotations
@@ -63,7 +63,8 @@ class BranchSampler:
         )
 
     def decode(self, scores: Floats) -> Floats:
-        """Return parameters at normal scores: number of rows, means, deviations, correlations; as many as are learned."""
+        """Return parameters at normal scores: number of rows, means, deviations, correlations; as many as are learned.
+        """
         k = self.columns
         out = np.column_stack([m.decode(scores[:, n]) for n, m in enumerate(self.model.extension)])
         if self.model.detail != "means":
@@ -117,8 +118,8 @@ def stacked_cholesky(matrices: Floats, fallback: Floats) -> Floats:
     """Return the Cholesky factors (g × k × k) of correlation matrices.
 
     A matrix that is not positive definite (sampled correlations need not be) is drawn halfway to the pooled one, whose
-    factor is ``fallback``; one that still is not takes the pooled one's. Column by column over the stack: repairing each
-    by eigenvalues costs 40 µs a parent and would dominate.
+    factor is ``fallback``; one that still is not takes the pooled one's. Column by column over the stack: repairing
+    each by eigenvalues costs 40 µs a parent and would dominate.
     """
     roots, good = _cholesky(matrices)
     bad = np.flatnonzero(~good)
@@ -138,5 +139,6 @@ def _cholesky(matrices: Floats) -> tuple[Floats, npt.NDArray[np.bool_]]:
         roots[:, j, j] = np.sqrt(np.maximum(pivot, 1e-4))
         for i in range(j + 1, k):
             dot = np.einsum("gi,gi->g", roots[:, i, :j], roots[:, j, :j])
-            roots[:, i, j] = (matrices[:, i, j] - dot) / roots[:, j, j]
+            # Nothing of a matrix that is given up is carried on: its numbers would grow from column to column.
+            roots[:, i, j] = np.where(good, matrices[:, i, j] - dot, 0.0) / roots[:, j, j]
     return roots, good

@@ -54,7 +54,8 @@ def _reshaped(wanted: npt.NDArray[np.float64], total: int, found: float) -> npt.
     """Return counts whose sum is about ``total``.
 
     A sum that is off by up to half comes from the tail, of which a sample sees little: counts are raised to a common
-    power, which moves the tail and leaves zeros and ones. Beyond that, more or fewer rows were asked for: all are scaled.
+    power, which moves the tail and leaves zeros and ones. Beyond that, more or fewer rows were asked for: all are
+    scaled.
     """
     factor = total / found
     if abs(factor - 1.0) < 0.01:

@@ -1,9 +1,9 @@
 """Rows told apart: of what a row's family may be combined with, no combination is used more often than allowed.
 
-A *family* is all rows that agree in the columns of a key which stay as they are; a *cell* is what a row is combined with
-(a row of another table, a label), by number. Rows that use a cell too often first exchange cells with rows of other
-families, those alike first: that keeps how often each cell is used. What is left when families are nearly full, as in a
-table that holds every combination, takes free cells of its own family, all families at once.
+A *family* is all rows that agree in the columns of a key which stay as they are; a *cell* is what a row is combined
+with (a row of another table, a label), by number. Rows that use a cell too often first exchange cells with rows of
+other families, those alike first: that keeps how often each cell is used. What is left when families are nearly full,
+as in a table that holds every combination, takes free cells of its own family, all families at once.
 """
 
 from __future__ import annotations
@@ -27,9 +27,11 @@ CHUNK_CELLS = 5_000_000
 
 @dataclass(frozen=True, kw_only=True)
 class Cells:
-    """Which cells rows may use: from ``low`` to before ``high``, never ``avoid`` (−1: none), at most ``capacity`` times.
+    """Which cells rows may use: from ``low`` to before ``high``, never ``avoid`` (−1: none), at most ``capacity``
+    times.
 
-    ``low``, ``high`` and ``avoid`` have one entry per row; rows of one family have the same. ``number`` counts all cells.
+    ``low``, ``high`` and ``avoid`` have one entry per row; rows of one family have the same. ``number`` counts all
+    cells.
     """
 
     number: int

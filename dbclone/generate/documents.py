@@ -19,7 +19,8 @@ from dbclone.generate import arrays
 from dbclone.generate.arrays import Name
 from dbclone.generate.streams import Integers, Streams
 from dbclone.generate.text import WORDS
-from dbclone.model.rules import JsonNode, JsonRule, Quantiles
+from dbclone.model.rules import JsonNode, JsonRule
+from dbclone.model.structures import Quantiles
 
 _POOL = 1024
 

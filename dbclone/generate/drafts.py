@@ -76,8 +76,8 @@ class Draft:
 
     def _index_of(self, column: Name) -> Integers:
         """Return the index by which a column's values are made: another one for rows that were drawn again."""
-        again = self.draws.get(column)
-        return self.index if again is None else self.index + (again << DRAWN_AGAIN)
+        again, index = self.draws.get(column), self.shared.index_of(self.table, column, self.index)
+        return index if again is None else index + (again << DRAWN_AGAIN)
 
     def own_scores(self, rule: Rule) -> Floats | None:
         """Return the scores that a learned column is decoded from; None for one that is drawn on its own."""
@@ -87,7 +87,7 @@ class Draft:
         return self.scores[:, names.index(rule.column)]
 
     def _referenced(self, rule: Referenced) -> pa.Array:
-        """Return what the parents have; where there is none, NULL, or any row's value in a column that takes no NULL."""
+        """Return what the parents have; where there is none, NULL, or anyone's value in a column that takes no NULL."""
         reference = next(r for r in self.plan.references if r.foreign_key.name == rule.foreign_key)
         key = reference.foreign_key
         if key.parent not in self.shared.model:
@@ -126,7 +126,7 @@ class Draft:
             return self.references.tree(link, reference)[self.index]
         rank = links.child_side(link, self.scores, random)
         if reference.shared:
-            return self._among_agreeing(reference, rank, random.random(len(rank)) < link.null_share, null)
+            return self._among_agreeing(reference, rank, random.random(len(rank)), null)
         chosen = self.references.link_index(link, reference).choose(self.index, rank, null)
         return self._like_another(reference, chosen, random)
 
@@ -137,13 +137,22 @@ class Draft:
             return None
         return null_draws(pattern, self, random)
 
-    def _among_agreeing(self, reference: Reference, rank: Floats, some: Booleans, null: Booleans | None) -> Integers:
-        """Choose among the parents that agree on columns that are set already."""
+    def _among_agreeing(self, reference: Reference, rank: Floats, share: Floats, null: Booleans | None) -> Integers:
+        """Choose among the parents that agree on columns that are set already.
+
+        Where none does the row refers to nothing, so that of the others only as many do as the share still lacks.
+        """
         key = reference.foreign_key
-        link = self.shared.links[self.table, key.name]
-        columns = [self.column(name) for name in reference.shared]
-        empty = (some if null is None else null) if reference.null else np.zeros(len(rank), dtype=bool)
-        chosen = self.references.groups(link, reference).choose(columns, rank, empty)
+        link, columns = self.shared.links[self.table, key.name], [self.column(name) for name in reference.shared]
+        groups = self.references.groups(link, reference)
+        empty = np.zeros(len(rank), dtype=bool)
+        if reference.null and null is not None:
+            empty = null
+        elif reference.null:
+            first, last = groups.find(columns)
+            nobody = float((last == first).mean()) if len(rank) else 0.0
+            empty = share < (link.null_share - nobody) / max(1.0 - nobody, 1e-9)
+        chosen = groups.choose(columns, rank, empty)
         if not reference.null:
             known = np.logical_and.reduce([c.is_valid().to_numpy(zero_copy_only=False).astype(bool) for c in columns])
             if (known & (chosen < 0)).any():

@@ -18,24 +18,13 @@ import pyarrow as pa
 from dbclone.errors import PlanError
 from dbclone.generate import arrays
 from dbclone.generate.arrays import Name
-from dbclone.generate.streams import Integers, Streams, hashes
 from dbclone.generate.nested import MOST_ELEMENTS
+from dbclone.generate.streams import Integers, Streams, hashes
 from dbclone.generate.structured import fit_bits, fit_network
 from dbclone.model.flow import arrow_type
 from dbclone.model.literals import intervals
-from dbclone.model.rules import (
-    ArrayRule,
-    BitRule,
-    CodeRule,
-    CompositeRule,
-    LabelKey,
-    Mask,
-    NetworkRule,
-    RangeRule,
-    Rule,
-    SequenceKey,
-    UuidKey,
-)
+from dbclone.model.rules import CodeRule, LabelKey, Mask, Rule, SequenceKey, UuidKey
+from dbclone.model.structures import ArrayRule, BitRule, CompositeRule, NetworkRule, RangeRule
 from dbclone.schema.model import Column
 
 KeyRule = SequenceKey | LabelKey | UuidKey | CodeRule

@@ -17,8 +17,8 @@ import numpy.typing as npt
 from dbclone.errors import PlanError
 from dbclone.generate.copula import BranchSampler, StarSampler, positive_definite
 from dbclone.generate.counts import fit_counts
-from dbclone.generate.streams import Streams
 from dbclone.generate.nulls import tilted
+from dbclone.generate.streams import Streams
 from dbclone.model.marginal import SCORE_LIMIT
 from dbclone.model.parts import Model
 from dbclone.schema.model import TableKey
@@ -90,6 +90,12 @@ class Layout:
         star, place = self.layouts.branch_of[self.table]
         return self.layouts.of(primary.foreign_key.parent), star, place, self.layouts.samplers[star].branches[place]
 
+    @property
+    def _family(self) -> tuple[Layout, int, int, BranchSampler]:
+        if self._branch is None:
+            raise LookupError(f"{self.table} is no child of any table")
+        return self._branch
+
     @cached_property
     def parentless(self) -> int:
         """Rows without a primary parent; they come last."""
@@ -101,8 +107,7 @@ class Layout:
     @cached_property
     def counts(self) -> Integers:
         """Children of each row of the primary parent (int64, one per parent row)."""
-        assert self._branch is not None
-        parent, star, place, sampler = self._branch
+        parent, star, place, sampler = self._family
         wanted = [parent.extensions(star, n)[place][:, 0] for n in range(parent.blocks)]
         limit = self.layouts.room.most_children(self.table)
         least = self.layouts.room.least_children(self.table)
@@ -113,9 +118,10 @@ class Layout:
         if limit is not None:
             clipped = np.minimum(clipped, limit)
         try:
-            return fit_counts(clipped, total, most, random, least=least)
+            counts = fit_counts(clipped, total, most, random, least=least)
         except ValueError as error:
             raise PlanError(f"{self.table}: {error} under its parent; lower --rows {self.table}") from error
+        return self.layouts.room.crossed(self.table, counts)
 
     @cached_property
     def parents(self) -> Integers:
@@ -188,8 +194,7 @@ class Layout:
             noise = random.standard_normal((rows, len(self.model.scores)))
             scores = noise if root is None else np.clip(noise @ root.T, -SCORE_LIMIT, SCORE_LIMIT)
             return self._tilted(scores, null=True), np.full(rows, -1, dtype=np.int64)
-        assert self._branch is not None
-        parent, star, place, sampler = self._branch
+        parent, star, place, sampler = self._family
         begin, end = (int(n) for n in self._cuts[0][block : block + 2])
         parts = []
         for other in range(parent.blocks):

@@ -1,4 +1,4 @@
-"""Learned values: from normal scores, through the marginal's axis, to values on the column's own grid and in its type."""
+"""Learned values: from normal scores, by the marginal's axis, to values on the column's own grid and in its type."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def on_axis(values: Floats, null: Nulls | None, rule: Learned, column: Column) -
     if rule.kind == "integer":
         # The largest double below 2**63 is 2**63 - 1024.
         limit = min(arrays.INTEGER_LIMITS.get(column.bytes or 8, 2**63), 2**63 - 1024)
-        whole = np.clip(np.rint(values), -limit, limit).astype(np.int64)
+        whole = np.clip(np.rint(values), -limit - 1, limit).astype(np.int64)
         for atom, text in rule.exact:
             whole[values == atom] = int(text)
         return pa.array(whole, mask=null)
@@ -156,7 +156,8 @@ def _grid(rule: Learned, column: Column) -> int:
 
 
 def _decimals(rule: Learned, column: Column, values: Floats, null: Nulls | None) -> pa.Array:
-    """Return decimal128 on the column's grid; text if the rule's values do not fit into 64 bits there, or are no numbers.
+    """Return decimal128 on the column's grid; text if the rule's values do not fit into 64 bits there, or are no
+    numbers.
 
     Which of them depends on the rule only, so that all batches of a column are of one type.
     """

@@ -19,7 +19,8 @@ from dbclone.generate.learned import grid_unit, normal_scores, on_axis
 from dbclone.generate.streams import Integers, Streams
 from dbclone.model.literals import quoted_elements, quoted_fields, text_of
 from dbclone.model.marginal import APART, INFINITE, fit_marginal
-from dbclone.model.rules import ArrayRule, CompositeRule, Learned, MultirangeRule, RangeRule, Rule, SequenceKey
+from dbclone.model.rules import Learned, Rule, SequenceKey
+from dbclone.model.structures import ArrayRule, CompositeRule, MultirangeRule, RangeRule
 from dbclone.schema.model import Column, TypeKind
 
 Make = Callable[[Rule, Column, Integers, Name], pa.Array]
@@ -173,7 +174,7 @@ def _rounded(values: Floats, rule: Learned, part: Column) -> Floats:
 def multirange_values(
     rule: MultirangeRule, column: Column, index: Integers, streams: Streams, name: Name, make: Make
 ) -> pa.Array:
-    """Return multiranges: ``{["1","5"),["7","8")}``. PostgreSQL puts their ranges in order and joins those that meet."""
+    """Return multiranges: ``{["1","5"),["7","8")}``. PostgreSQL orders their ranges and joins those that meet."""
     (part,) = column.parts
     lengths = _lengths(rule.lengths, index, streams, name)
     within = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)

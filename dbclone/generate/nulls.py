@@ -39,7 +39,8 @@ def _piece(pattern: NullPattern, shares: Floats) -> npt.NDArray[np.int64]:
 
 
 def tilted(pattern: NullPattern, scores: Floats, *, null: bool) -> Floats:
-    """Return the scores of the column that the NULLs go with, for rows of which it is known whether they refer to nothing.
+    """Return the scores of the column that the NULLs go with, for rows of which it is known whether they refer to
+    nothing.
 
     Ranks are kept: the scores are stretched over the pieces in which such rows are found.
     """

@@ -67,7 +67,8 @@ class References:
         described = self.shared.schema.table(table).column(column)
         if is_computed(rule) and not self._is_drawn_again(table, column):
             name = self.shared.stream_name(table, column)
-            values = values_at(rule, described, index=np.maximum(positions, 0), streams=self.shared.streams, name=name)
+            index = self.shared.index_of(table, column, np.maximum(positions, 0))
+            values = values_at(rule, described, index=index, streams=self.shared.streams, name=name)
         else:
             stored = self.whole(table, column)
             if not len(stored):
@@ -200,7 +201,8 @@ class References:
 
     def _grown(self, link: LinkModel, reference: Reference) -> Integers:
         tree, table = link.tree, link.child
-        assert tree is not None
+        if tree is None:
+            raise LookupError(f"{link.foreign_key} of {table} makes no trees")
         random = self.shared.streams.generator("tree", table, link.foreign_key)
         own = np.concatenate(self.own_scores(table))
         rows = len(own)

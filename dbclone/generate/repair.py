@@ -3,12 +3,13 @@
 Every proposal is judged before it is taken, and taken only if a row breaks fewer conditions than before, so repairs
 never undo each other. The proposals go from the most to the least plausible:
 
-1. two columns of a comparison exchange their values, an equation is computed (``ends >= starts``, ``total = a + b``);
+1. two columns of a comparison exchange their values or get another row's distance (``ends >= starts``), an equation is
+   computed (``total = a + b``);
 2. the columns of the broken conditions are taken from a row of the batch that breaks none and agrees with the violator
    on what may not change: by value, else by what is NULL, else at random;
-3. they are drawn again, many times, from the table's own correlation;
+3. they are drawn again, many times, from the table's own correlation; NULL stays NULL and a value one, if that helps;
 4. two rows exchange the parents that they refer to, which keeps every fan-out;
-5. they get a value that the condition itself names, or NULL.
+5. texts are written otherwise, or they get a value that the condition itself names, or NULL.
 """
 
 from __future__ import annotations
@@ -24,6 +25,15 @@ import pyarrow.compute as pc
 
 from dbclone.errors import PlanError
 from dbclone.generate import unique
+from dbclone.generate.casting import (
+    RESPELLINGS,
+    as_numbers,
+    as_type,
+    from_numbers,
+    named_values,
+    plain,
+    replaced,
+)
 from dbclone.generate.constraints import Booleans, Columns, Judge, compute
 from dbclone.generate.patterns import matching
 from dbclone.schema.checks import Comparison, comparisons, literals, patterns
@@ -35,14 +45,15 @@ CANDIDATES = 40_000
 MOST_TRIES = 256
 """Candidates per row and round at most."""
 REDRAWS = 24
+ALIKE = 4
 
 
 @dataclass(frozen=True, kw_only=True)
 class Freedom:
     """What of a row may change: ``free`` columns; ``keyed`` ones as long as none of ``keys`` repeats in the batch.
 
-    ``links`` are the columns of foreign keys whose values rows may exchange; other columns stay as they are.
-    ``nullable`` are those of all these columns that may be NULL.
+    ``links`` are the columns of foreign keys whose values rows may exchange; ``respelled`` are texts that all differ
+    and may only be written otherwise, one by one. Other columns stay. ``nullable`` are those that may be NULL.
     """
 
     free: frozenset[str]
@@ -50,6 +61,7 @@ class Freedom:
     keys: tuple[tuple[str, ...], ...]
     links: tuple[tuple[str, ...], ...]
     nullable: frozenset[str]
+    respelled: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -127,20 +139,26 @@ class _Repair:
     def impossible(self, number: int) -> bool:
         """Whether nothing that the condition reads may change."""
         links = {name for link in self.freedom.links for name in link}
-        return not set(self.judge.checks[number].columns) & (self.freedom.free | self.freedom.keyed | links)
+        may = self.freedom.free | self.freedom.keyed | self.freedom.respelled | links
+        return not set(self.judge.checks[number].columns) & may
 
     def _proposals(self) -> Iterator[Callable[[], None]]:
-        yield from (self._swap, self._equate, self._swap)
-        for wide in (False, True):
-            for level in ("value", "null", "any") * 2:
-                yield lambda level=level, wide=wide: self._take(level, wide)  # type: ignore[misc]
+        yield from (self._swap, self._equate, self._swap, self._keep_distance)
         for _ in range(3):
             yield self._take_known
+        for level in ("value", "null") * 2:
+            yield lambda level=level: self._take(level, wide=False)  # type: ignore[misc]
+        for _ in range(ALIKE):
+            yield lambda: self._redraw(wide=False, alike=True)
+        for wide in (False, True):
+            for _ in range(3):
+                yield lambda wide=wide: self._take("any", wide)  # type: ignore[misc]
         for number in range(REDRAWS):
-            yield lambda wide=number % 3 == 2: self._redraw(wide)  # type: ignore[misc]
+            yield lambda wide=number % 3 == 2: self._redraw(wide, alike=False)  # type: ignore[misc]
         for link in self.freedom.links:
             for _ in range(12):
                 yield lambda link=link: self._exchange(link)  # type: ignore[misc]
+        yield self._respell
         yield self._clamp
         for _ in range(3):
             yield self._from_condition
@@ -161,6 +179,24 @@ class _Repair:
             if mine.type == theirs.type:
                 at = pa.array(rows)
                 self._offer(rows, {comparison.column: theirs.take(at), other: mine.take(at)})
+
+    def _keep_distance(self) -> None:
+        """Give a column of a broken comparison the other one's value and the distance that they have in another row."""
+        for number, comparison in self.comparisons:
+            other = comparison.other_column
+            rows = np.flatnonzero(self.broken[number])
+            if other is None or comparison.equal or not len(rows) or comparison.column not in self.changed:
+                continue
+            mine, theirs = self.columns[comparison.column], self.columns[other]
+            known = pc.and_(mine.is_valid(), theirs.is_valid()).to_numpy(zero_copy_only=False).astype(bool)
+            donors = np.flatnonzero(~self.broken.any(axis=0) & known)
+            ours, others = as_numbers(mine), as_numbers(theirs)
+            if mine.type != theirs.type or ours is None or others is None or not len(donors):
+                continue
+            tries = min(max(CANDIDATES // len(rows), 1), 8)
+            chosen, each = self.random.choice(donors, len(rows) * tries), np.repeat(rows, tries)
+            moved = pc.add(others.take(pa.array(each)), pc.subtract(ours, others).take(pa.array(chosen)))
+            self._offer(each[::tries], {comparison.column: from_numbers(moved, mine.type)}, tries=tries)
 
     def _equate(self) -> None:
         self._assign([(number, item) for number, item in self.comparisons if item.equal])
@@ -186,7 +222,7 @@ class _Repair:
             values = compute(self.judge.table, [comparison.other], judged)["c0"].combine_chunks()
         except duckdb.Error:
             return None
-        return _as_type(values, self.columns[comparison.column].type)
+        return as_type(values, self.columns[comparison.column].type)
 
     def _take(self, level: str, wide: bool) -> None:
         """Take the columns of the broken conditions from rows that break none and agree on the columns that stay.
@@ -197,18 +233,27 @@ class _Repair:
         if not len(donors):
             return
         for names, fixed, rows in self._groups(wide=wide):
-            chosen = self._agreeing(rows, donors, fixed, level)
+            chosen = self._agreeing(rows, donors, (fixed, names), level)
             some = chosen >= 0
             at = pa.array(chosen[some])
             self._offer(rows[some], {name: self.columns[name].take(at) for name in names})
 
-    def _agreeing(self, rows: Integers, donors: Integers, fixed: Sequence[str], level: str) -> Integers:
-        """Return a random donor for each row that agrees with it on the ``fixed`` columns; −1 where none does."""
-        if level == "any" or not fixed:
+    def _agreeing(
+        self, rows: Integers, donors: Integers, columns: tuple[Sequence[str], Sequence[str]], level: str
+    ) -> Integers:
+        """Return a random donor for each row; −1 where there is none.
+
+        It agrees on the first ``columns`` by value or by which are NULL, as ``level`` says, and on which of the second
+        are NULL; at level ``any`` on nothing.
+        """
+        if level == "any":
             return self.random.choice(donors, len(rows))
-        columns = [self.columns[name] for name in fixed]
+        fixed = [self.columns[name] for name in columns[0]]
         codes = unique.tuple_codes(
-            [column.is_valid() if level == "null" else column for column in columns],
+            [
+                *(column.is_valid() if level == "null" else column for column in fixed),
+                *(self.columns[name].is_valid() for name in columns[1]),
+            ],
             self.broken.shape[1],
             nulls_distinct=False,
         )
@@ -230,11 +275,23 @@ class _Repair:
             if names and count:
                 self._offer_several(rows, {name: good[name] for name in names})
 
-    def _redraw(self, wide: bool) -> None:
-        """Draw again; ``wide`` as in :meth:`_take`."""
+    def _redraw(self, wide: bool, alike: bool) -> None:
+        """Draw again; ``wide`` as in :meth:`_take`, ``alike`` if what is NULL is to be as it was."""
         for names, _, rows in self._groups(wide=wide):
             made = self.draw(int(np.clip(4 * len(rows), 2_000, 16_000)))
-            self._offer_several(rows, {name: made[name] for name in names if name in made})
+            self._offer_several(rows, {name: made[name] for name in names if name in made}, alike=alike)
+
+    def _respell(self) -> None:
+        """Write texts otherwise: in one case, without blanks, without what is neither letter nor digit."""
+        may = self.changed | self.freedom.respelled
+        for number, check in enumerate(self.judge.checks):
+            for name in check.columns:
+                if name not in may or not pa.types.is_string(plain(self.columns[name]).type):
+                    continue
+                for respell in RESPELLINGS:
+                    rows = np.flatnonzero(self.broken[number])
+                    if len(rows):
+                        self._offer(rows, {name: respell(plain(self.columns[name].take(pa.array(rows))))})
 
     def _from_condition(self) -> None:
         """Take values that the conditions name, or NULL, in random combinations with what is there."""
@@ -256,9 +313,9 @@ class _Repair:
         out = kept
         if words is not None and len(words):
             named = words.take(pa.array(self.random.integers(0, len(words), len(kept))))
-            out = pc.if_else(pa.array(kind < 0.6), named, _plain(out))
+            out = pc.if_else(pa.array(kind < 0.6), named, plain(out))
         if nullable:
-            out = pc.if_else(pa.array(kind > 0.8), pa.scalar(None, _plain(out).type), _plain(out))
+            out = pc.if_else(pa.array(kind > 0.8), pa.scalar(None, plain(out).type), plain(out))
         return out
 
     def _vocabulary(self) -> dict[str, pa.Array]:
@@ -267,9 +324,9 @@ class _Repair:
         for check in self.judge.checks:
             for name, values in literals(check, self.judge.dialect).items():
                 if name in self.columns:
-                    found.setdefault(name, []).extend(_named(values, _plain(self.columns[name]).type))
+                    found.setdefault(name, []).extend(named_values(values, plain(self.columns[name]).type))
             for name, expressions in patterns(check, self.judge.dialect).items():
-                if name in self.columns and pa.types.is_string(_plain(self.columns[name]).type):
+                if name in self.columns and pa.types.is_string(plain(self.columns[name]).type):
                     for expression in expressions:
                         texts = matching(expression, 200, self.random)
                         found.setdefault(name, []).append(pa.array(texts, pa.string()))
@@ -280,7 +337,7 @@ class _Repair:
         if not set(link) <= self.freedom.nullable:
             return
         rows = self._rows_of(link)
-        self._offer(rows, {name: pa.nulls(len(rows), _plain(self.columns[name]).type) for name in link})
+        self._offer(rows, {name: pa.nulls(len(rows), plain(self.columns[name]).type) for name in link})
 
     def _exchange(self, link: Sequence[str]) -> None:
         """Have rows exchange the parents they refer to with random other rows, none of which gets worse by it."""
@@ -322,21 +379,29 @@ class _Repair:
             if names:
                 yield names, sorted(about - self.changed), rows[which.ravel() == number]
 
-    def _offer_several(self, rows: Integers, pool: Columns) -> None:
+    def _offer_several(self, rows: Integers, pool: Columns, *, alike: bool = False) -> None:
         """Offer each row random rows of ``pool``, as many as can be judged at once."""
         if not pool or not len(rows):
             return
         count = len(next(iter(pool.values())))
         tries = min(max(CANDIDATES // len(rows), 1), MOST_TRIES)
         at = pa.array(self.random.integers(0, count, len(rows) * tries))
-        self._offer(rows, {name: array.take(at) for name, array in pool.items()}, tries=tries)
+        self._offer(rows, {name: array.take(at) for name, array in pool.items()}, tries=tries, alike=alike)
 
-    def _offer(self, rows: Integers, changes: Columns, *, tries: int = 1) -> None:
-        """Take the first of ``tries`` candidates per row that breaks fewer conditions and no new one."""
+    def _offer(self, rows: Integers, changes: Columns, *, tries: int = 1, alike: bool = False) -> None:
+        """Take the first of ``tries`` candidates per row that breaks fewer conditions and no new one.
+
+        ``alike``: only one in which the same columns are NULL.
+        """
         if not len(rows) or not changes:
             return
-        broken = self._judged(np.repeat(rows, tries), changes)
-        better = _fewer(broken, np.repeat(self.broken[:, rows], tries, axis=1)).reshape(len(rows), tries)
+        each = np.repeat(rows, tries)
+        broken = self._judged(each, changes)
+        better = _fewer(broken, self.broken[:, each])
+        for name, array in changes.items() if alike else ():
+            same = pc.equal(array.is_valid(), self.columns[name].is_valid().take(pa.array(each)))
+            better &= same.to_numpy(zero_copy_only=False)
+        better = better.reshape(len(rows), tries)
         some = np.flatnonzero(better.any(axis=1))
         at = some * tries + better[some].argmax(axis=1)
         taken = {name: array.take(pa.array(at)) for name, array in changes.items()}
@@ -377,48 +442,3 @@ def _fewer(new: Booleans, old: Booleans) -> Booleans:
     """Return per row whether ``new`` breaks some but not all of what ``old`` does, and nothing else."""
     fewer: Booleans = (new <= old).all(axis=0) & (new != old).any(axis=0)
     return fewer
-
-
-def _plain(array: pa.Array) -> pa.Array:
-    return array.cast(array.type.value_type) if pa.types.is_dictionary(array.type) else array
-
-
-def _as_type(values: pa.Array, kind: pa.DataType) -> pa.Array | None:
-    """Return the values in a column's type, rounded where they must be; None if they do not fit."""
-    kind = kind.value_type if pa.types.is_dictionary(kind) else kind
-    try:
-        if pa.types.is_integer(kind) and (pa.types.is_floating(values.type) or pa.types.is_decimal(values.type)):
-            values = pc.round(values.cast(pa.float64()))
-        if pa.types.is_decimal(kind):
-            return pc.round(values.cast(pa.float64()), kind.scale).cast(kind)
-        return values.cast(kind)
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
-        return None
-
-
-def _named(values: Sequence[str], kind: pa.DataType) -> list[pa.Array]:
-    """Return literals as arrays of the column's type, with the neighbours of a number; none if it cannot hold them."""
-    found = _as_type(pa.array(values, pa.string()), kind)
-    if found is None:
-        return []
-    if pa.types.is_integer(kind):
-        one = pa.scalar(1, kind)
-        return [found, pc.add(found, one), pc.subtract(found, one)]
-    if pa.types.is_floating(kind) or pa.types.is_decimal(kind):
-        numbers = found.cast(pa.float64())
-        near = [_as_type(pc.add(numbers, step), kind) for step in (-1.0, 1.0, -0.01, 0.01)]
-        return [found, *(item for item in near if item is not None)]
-    return [found]
-
-
-def replaced(array: pa.Array, rows: Integers, values: pa.Array) -> pa.Array:
-    """Return ``array`` with ``values`` at these rows; its dictionary grows by what is not in it."""
-    index = np.arange(len(array))
-    index[rows] = len(array) + np.arange(len(rows))
-    if pa.types.is_dictionary(array.type):
-        known = pa.types.is_dictionary(values.type)
-        other = values if known else values.cast(array.type.value_type).dictionary_encode()
-        joined = pa.chunked_array([array, other.cast(array.type)]).unify_dictionaries().combine_chunks()
-        return joined.take(pa.array(index))
-    plain = values if values.type == array.type else _plain(values).cast(array.type)
-    return pa.concat_arrays([array, plain]).take(pa.array(index))

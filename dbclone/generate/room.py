@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
+from scipy.special import ndtri
 
 from dbclone.generate.layout import Layouts
 from dbclone.generate.shared import Name
+from dbclone.model.parts import LinkModel
 from dbclone.model.rules import Learned
 from dbclone.schema.model import TableKey
-from dbclone.schema.plan import Reference
+from dbclone.schema.plan import Reference, TablePlan
 from dbclone.schema.roles import Place, origin, sources
 
 if TYPE_CHECKING:
@@ -41,7 +43,8 @@ class Room:
         """
         plan = self.shared.plan.table(child)
         primary = plan.primary
-        assert primary is not None
+        if primary is None:
+            return None
         key = primary.foreign_key
         rows = self.shared.rows[key.parent]
         limit = np.full(rows, 1 if primary.unique else MOST, dtype=np.int64)
@@ -53,7 +56,11 @@ class Room:
                 limit = np.where(self._agreeing_rows(child, reference, primary) > 0, limit, 0)
         for unique in self.shared.schema.table(child).uniques():
             if set(key.columns) <= set(unique):
-                limit = np.minimum(limit, self._combinations(child, unique, primary))
+                narrow = np.minimum(limit, self._combinations(child, unique, primary, everyone=False))
+                if int(narrow.sum()) >= self.shared.rows[child]:
+                    limit = narrow
+                else:
+                    limit = np.minimum(limit, self._combinations(child, unique, primary, everyone=True))
         return limit if (limit < MOST).any() else None
 
     def _follows(self, child: TableKey, reference: Reference, primary: Reference) -> bool:
@@ -75,20 +82,26 @@ class Room:
         first, last = self.references.groups(link, reference).find(columns)
         return last - first
 
-    def _combinations(self, child: TableKey, unique: Sequence[Name], primary: Reference) -> Integers:
-        """Return how many children of one parent row can differ in the rest of a unique key."""
+    def _combinations(self, child: TableKey, unique: Sequence[Name], primary: Reference, *, everyone: bool) -> Integers:
+        """Return how many children of one parent row can differ in the rest of a unique key.
+
+        Unless ``everyone``, with such rows of other parents only as any row refers to.
+        """
         rest = set(unique) - set(primary.sets)
         rows = self.shared.rows[primary.foreign_key.parent]
         if not rest:
             return np.ones(rows, dtype=np.int64)
         total = np.ones(rows, dtype=np.int64)
         for reference in self.shared.plan.table(child).links:
-            if reference.null or not reference.sets or not set(reference.sets) <= rest:
+            link = self.shared.links.get((child, reference.foreign_key.name))
+            if link is None or not reference.sets or not set(reference.sets) <= rest:
                 continue
+            if reference.null and link.null_share:
+                return np.full(rows, MOST)
             if not reference.shared:
                 twin = self.shared.model.table(child).twin(reference.foreign_key.name)
                 differs = twin is not None and twin.share == 0 and twin.other == primary.foreign_key.name
-                size: Integers | int = self.size_of(reference) - int(differs)
+                size: Integers | int = (self.size_of(reference) if everyone else self.in_use(link)) - int(differs)
             elif self._follows(child, reference, primary):
                 size = self._agreeing_rows(child, reference, primary)
             else:
@@ -106,6 +119,12 @@ class Room:
         able = self.references.able(key.parent, key.parent_columns)
         return self.shared.rows[key.parent] if able is None else int(able.sum())
 
+    def in_use(self, link: LinkModel) -> int:
+        """Return how many rows of a link's parent have children, by the learned fan-out."""
+        rows = self.shared.rows[link.parent]
+        fan_out = link.fan_out.decode(ndtri((np.arange(rows) + 0.5) / max(rows, 1)))
+        return max(int(np.count_nonzero(np.nan_to_num(fan_out) >= 0.5)), 1)
+
     def labels_of(self, table: TableKey, column: Name) -> int | None:
         """Return how many different values a learned column takes; None if as many as there are rows."""
         rule = self.shared.rule(table, column)
@@ -119,7 +138,7 @@ class Room:
         rows = self.shared.rows[key.parent]
         limit = np.full(rows, 1 if reference.unique else MOST, dtype=np.int64)
         primary = self.shared.plan.table(child).primary
-        if primary is not None and not primary.null:
+        if primary is not None and not self._layouts().of(child).parentless:
             pair = set(primary.sets) | set(reference.sets)
             if any(set(unique) == pair for unique in self.shared.schema.table(child).uniques()):
                 limit = np.minimum(limit, np.count_nonzero(self._layouts().of(child).counts))
@@ -197,3 +216,53 @@ class Room:
             place = onward[place]
         random = self.shared.streams.generator("both", child, reference.foreign_key.name)
         return random.permutation(positions)[: self.shared.rows[child]]
+
+    # ---- Children of two that have a parent in common ----------------------------------------------------------------
+
+    def crossed(self, table: TableKey, counts: Integers) -> Integers:
+        """Return the fan-outs of a table, exchanged between parents as far as other tables need it.
+
+        A table of the pairs of users and projects of one tenant has room for users × projects, tenant by tenant. Where
+        that is too little for its rows, tenants of many users get the larger numbers of projects.
+        """
+        primary = self.shared.plan.table(table).primary
+        if primary is None or table in self._asking:
+            return counts
+        self._asking.append(table)
+        for other in self.shared.plan.tables:
+            sibling = None if other.primary is None else other.primary.foreign_key.parent
+            if sibling is None or not self._crosses(other, sibling, table, primary):
+                continue
+            theirs = self._layouts().of(sibling).counts
+            order = np.argsort(theirs, kind="stable")
+            for part in (0.0, 0.25, 0.5, 0.75, 1.0):
+                # The parents with the most children elsewhere, in that order, get their own numbers in that order.
+                some = order[len(order) - round(part * len(order)) :]
+                trial = counts.copy()
+                trial[some] = np.sort(counts[some])
+                if int(trial @ theirs) >= self.shared.rows[other.table]:
+                    break
+            counts = trial
+        self._asking.pop()
+        return counts
+
+    def _crosses(self, other: TablePlan, sibling: TableKey, table: TableKey, primary: Reference) -> bool:
+        """Whether ``other`` holds pairs of rows of two tables with a parent in common, each pair once at most."""
+        beside = self.shared.plan.table(sibling).primary
+        if beside is None or sibling in self._asking or other.table not in self.shared.model:
+            return False
+        if (beside.foreign_key.parent, beside.foreign_key.parent_columns) != (
+            primary.foreign_key.parent,
+            primary.foreign_key.parent_columns,
+        ):
+            return False
+        first = other.primary
+        return first is not None and any(
+            reference.foreign_key.parent == table
+            and self._follows(other.table, reference, first)
+            and any(
+                set(unique) == {*first.sets, *reference.sets}
+                for unique in self.shared.schema.table(other.table).uniques()
+            )
+            for reference in other.links
+        )

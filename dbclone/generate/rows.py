@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 
 import numpy as np
 import numpy.typing as npt
@@ -30,8 +31,17 @@ class Rows(Draft):
         self.parents = dict(draft.parents)
 
     def make_unique(self) -> None:
-        """Exchange links or draw values again until no unique key repeats within the batch."""
-        for key in self.described.uniques():
+        """Exchange links or draw values again until no unique key repeats within the batch.
+
+        Before them, and only as far as it can be, what nobody declared but the source kept to.
+        """
+        for key in self.shared.model.table(self.table).observed_keys:
+            with suppress(PlanError):
+                self._keep_unique([key])
+        self._keep_unique(self.described.uniques())
+
+    def _keep_unique(self, keys: Sequence[Sequence[Name]]) -> None:
+        for key in keys:
             rules = [self.shared.rule(self.table, name) for name in key]
             if any(is_distinct(rule) or isinstance(rule, Numbered | Omitted) for rule in rules):
                 continue

@@ -1,13 +1,14 @@
 """One unique key of a batch, kept: which of its columns may change, in which order, and how.
 
-What rows refer to, and labels, are *cells* that are spread over the rows (:mod:`dbclone.generate.distinct`). Where a key
-has several such parts, all but the last only have to leave room for those after them. Other values are drawn again.
+What rows refer to, and labels, are *cells* that are spread over the rows (:mod:`dbclone.generate.distinct`). Where a
+key has several such parts, all but the last only have to leave room for those after them. Other values are drawn
+again.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -51,32 +52,39 @@ class Part:
 
 
 def separate(rows: Rows, key: Sequence[Name], random: np.random.Generator) -> None:
-    """Change a batch until no two of its rows share the key. Raises PlanError if that cannot be."""
-    parts = sorted(_parts(rows, key, random), key=lambda part: part.size)
-    count = len(rows.scores)
-    try:
-        for number, part in enumerate(parts):
-            later = parts[number + 1 :]
-            capacity = min(int(np.prod([float(p.size) for p in later])), MOST)
-            moving = {name for p in (part, *later) for name in p.columns}
-            families = unique.tuple_codes([rows.column(name) for name in key if name not in moving], count)
-            cells = Cells(
-                number=part.cells.number, low=part.cells.low, high=part.cells.high, avoid=part.cells.avoid,
-                capacity=capacity,
-            )  # fmt: skip
-            part.take(spread(families, part.chosen, cells, part.scores, random))
-    except ValueError as error:
-        raise _impossible(rows, key, str(error)) from error
+    """Change a batch until no two of its rows share the key. Raises PlanError if that cannot be.
+
+    Rows that nobody refers to yet are taken into use only where the others do not suffice.
+    """
+    for everyone in (False, True):
+        parts = sorted(_parts(rows, key, random, everyone=everyone), key=lambda part: part.size)
+        try:
+            _spread(rows, key, parts, random)
+        except ValueError as error:
+            if everyone:
+                raise _impossible(rows, key, str(error)) from error
+        else:
+            break
     if not parts:
         _redraw(rows, key, random)
 
 
-def _parts(rows: Rows, key: Sequence[Name], random: np.random.Generator) -> list[Part]:
+def _spread(rows: Rows, key: Sequence[Name], parts: Sequence[Part], random: np.random.Generator) -> None:
+    count = len(rows.scores)
+    for number, part in enumerate(parts):
+        later = parts[number + 1 :]
+        capacity = min(int(np.prod([float(p.size) for p in later])), MOST)
+        moving = {name for p in (part, *later) for name in p.columns}
+        families = unique.tuple_codes([rows.column(name) for name in key if name not in moving], count)
+        part.take(spread(families, part.chosen, replace(part.cells, capacity=capacity), part.scores, random))
+
+
+def _parts(rows: Rows, key: Sequence[Name], random: np.random.Generator, *, everyone: bool) -> list[Part]:
     """Return the parts of a key that can be moved from row to row."""
     references = rows.plan.references
     shared = {name for reference in references for name in reference.shared}
     parts = [
-        _linked(rows, reference)
+        _linked(rows, reference, everyone=everyone)
         for reference in rows.plan.links
         if reference.sets
         and set(reference.sets) <= set(key)
@@ -86,14 +94,18 @@ def _parts(rows: Rows, key: Sequence[Name], random: np.random.Generator) -> list
     ]
     for name in key:
         rule = rows.shared.rule(rows.table, name)
-        if isinstance(rule, Learned) and rows.own_scores(rule) is not None:
-            if rows.references.room.labels_of(rows.table, name) is not None and name not in shared:
-                parts.append(_labelled(rows, rule, random))
+        if not isinstance(rule, Learned) or rows.own_scores(rule) is None or name in shared:
+            continue
+        if rows.references.room.labels_of(rows.table, name) is not None:
+            parts.append(_labelled(rows, rule, random))
     return parts
 
 
-def _linked(rows: Rows, reference: Reference) -> Part:
-    """Return the part of a key that refers to another row; cells are the rows that can be referred to."""
+def _linked(rows: Rows, reference: Reference, *, everyone: bool) -> Part:
+    """Return the part of a key that refers to another row; cells are the rows that can be referred to.
+
+    Unless ``everyone``, of a link that shares no column only those that some row refers to.
+    """
     key = reference.foreign_key
     link = rows.shared.links[rows.table, key.name]
     rank = links.child_side(link, rows.scores, rows.shared.streams.generator("rank", rows.table, key.name, rows.number))
@@ -105,6 +117,8 @@ def _linked(rows: Rows, reference: Reference) -> Part:
     else:
         able = rows.references.able(key.parent, key.parent_columns)
         order = np.arange(rows.shared.rows[key.parent]) if able is None else np.flatnonzero(able)
+        if not everyone:
+            order = rows.references.link_index(link, reference).in_use
         low, high = np.zeros(len(parents), dtype=np.int64), np.full(len(parents), len(order), dtype=np.int64)
     place = np.full(rows.shared.rows[key.parent], -1, dtype=np.int64)
     place[order] = np.arange(len(order))

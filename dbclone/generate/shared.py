@@ -6,8 +6,13 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
+from dbclone.errors import PlanError
+from dbclone.generate.constraints import judge
 from dbclone.generate.keys import fit_to_rows
-from dbclone.generate.streams import Streams
+from dbclone.generate.streams import Integers, Streams
+from dbclone.generate.values import values_at
 from dbclone.model.parts import LinkModel, Model
 from dbclone.model.rules import (
     BinaryRule,
@@ -26,27 +31,39 @@ from dbclone.model.rules import (
     TextRule,
     UuidKey,
 )
-from dbclone.schema.checks import columns_of
+from dbclone.schema.checks import columns_of, literals
 from dbclone.schema.model import Table, TableKey
 from dbclone.schema.plan import Plan
 from dbclone.schema.roles import Place, origin, sources
 
 Name = str
 
+ENDS = 1_000
+"""Rows at either end of a sequence that are judged by a CHECK."""
+
 
 class Shared:
     """``rows`` are the rows to make per table, ``rules`` every table's rules, fitted to them."""
 
     def __init__(
-        self, model: Model, seed: int, rows: Mapping[TableKey, int], next_keys: Mapping[TableKey, int]
+        self,
+        model: Model,
+        seed: int,
+        rows: Mapping[TableKey, int],
+        next_keys: Mapping[TableKey, int],
+        *,
+        next_values: Mapping[tuple[TableKey, Name], int],
+        rows_before: Mapping[TableKey, int],
     ) -> None:
         self.model, self.schema, self.plan = model, model.plan.schema, model.plan
         self.streams = Streams(seed)
         wanted = {plan.table: plan.rows for plan in model.plan.tables} | dict(rows)
         self.rows = {key: count if key in model else 0 for key, count in wanted.items()}
+        self._rows_before = rows_before
         self.links: Mapping[tuple[TableKey, str], LinkModel] = {(k.child, k.foreign_key): k for k in model.links}
         self._rules = {
-            t.table: {rule.column: rule for rule in self._fitted(t.table, next_keys.get(t.table))} for t in model.tables
+            t.table: {rule.column: rule for rule in self._fitted(t.table, next_keys.get(t.table), next_values)}
+            for t in model.tables
         }
         self._same = same_keys(self.plan)
         for (table, column), (other, like) in self._same.items():
@@ -57,6 +74,12 @@ class Shared:
         """Return the name of a column's random streams: another column's, where the keys of both must be the same."""
         return self._same.get((table, column), (table, column))
 
+    def index_of(self, table: TableKey, column: Name, positions: Integers) -> Integers:
+        """Return the indexes by which a column's values are made: after those of the rows that are there already."""
+        before = self._rows_before.get(self.stream_name(table, column)[0], 0)
+        own = SequenceKey | LabelKey | PolymorphicKey
+        return positions if isinstance(self.rule(table, column), own) else positions + before
+
     def rule(self, table: TableKey, column: Name) -> Rule:
         """Return the rule of a column."""
         return self._rules[table][column]
@@ -65,12 +88,15 @@ class Shared:
         """Return the position of a learned column among its table's own scores."""
         return self.model.table(table).scores.index(column)
 
-    def _fitted(self, table: TableKey, start: int | None) -> tuple[Rule, ...]:
-        """Return a table's rules, able to number all its rows; sequences begin at ``start``, if given."""
+    def _fitted(
+        self, table: TableKey, first: int | None, next_values: Mapping[tuple[TableKey, Name], int]
+    ) -> tuple[Rule, ...]:
+        """Return a table's rules, able to number all its rows; sequences begin at ``first``, if given."""
         described = self.schema.table(table)
         distinct, filled = demanded(described, self.schema.dialect)
         rules = []
         for rule in self.model.table(table).rules:
+            start = next_values.get((table, rule.column), first)
             texts = CodeRule | PersonalRule | TextRule | SecretRule | BinaryRule
             if rule.column in distinct and isinstance(rule, texts):
                 rule = dataclasses.replace(rule, unique=True)
@@ -79,8 +105,37 @@ class Shared:
             if start is not None and isinstance(rule, SequenceKey):
                 rule = dataclasses.replace(rule, start=start)
             name = (table, rule.column)
-            rules.append(fit_to_rows(rule, described.column(rule.column), rows=self.rows[table], name=name))
+            before = 0 if isinstance(rule, SequenceKey | LabelKey) else self._rows_before.get(table, 0)
+            rule = fit_to_rows(rule, described.column(rule.column), rows=self.rows[table] + before, name=name)
+            if start is not None and isinstance(rule, SequenceKey) and rule.start != start:
+                raise PlanError(
+                    f"{table}.{rule.column}: after the rows that are there, {described.column(rule.column).type} has "
+                    f"not {self.rows[table]:,} keys left; make fewer rows with --rows {table}=N"
+                )
+            rules.append(self._allowed(table, rule) if isinstance(rule, SequenceKey) and start is None else rule)
         return tuple(rules)
+
+    def _allowed(self, table: TableKey, rule: SequenceKey) -> SequenceKey:
+        """Return the sequence, begun elsewhere if a CHECK on its column alone allows that but not what was learned."""
+        described, dialect = self.schema.table(table), self.schema.dialect
+        checks = tuple(check for check in described.checks if check.columns == (rule.column,))
+        rows, column = self.rows[table], described.column(rule.column)
+        if not checks or not rows:
+            return rule
+        index = np.unique(np.r_[np.arange(min(rows, ENDS)), np.arange(max(rows - ENDS, 0), rows)])
+        alone = dataclasses.replace(described, checks=checks, routing=None)
+        named = [text for check in checks for texts in literals(check, dialect).values() for text in texts]
+        numbers = [int(text) + offset for text in named if text.lstrip("-").isdigit() for offset in (0, 1, -1)]
+        nearby = [(rule.start + rule.step * offset, rule.step) for offset in (0, 1, 2, 10, 100)]
+        for start, step in [*nearby, *((number, step) for number in numbers for step in (rule.step, 1, -1))]:
+            moved = dataclasses.replace(rule, start=start, step=step)
+            if fit_to_rows(moved, column, rows=rows, name=(table, rule.column)) != moved:
+                continue
+            values = values_at(moved, column, index=index, streams=self.streams, name=(table, rule.column))
+            found = judge(alone, dialect, {rule.column: values.type}, ())
+            if found is None or not found.violators({rule.column: values}).any():
+                return moved
+        return rule
 
 
 def demanded(table: Table, dialect: str) -> tuple[set[Name], set[Name]]:

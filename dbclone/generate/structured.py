@@ -1,4 +1,5 @@
-"""Values with a form of their own: addresses, bits, shapes, words to search for, paths, vectors; as PostgreSQL reads them.
+"""Values with a form of their own: addresses, bits, shapes, words to search for, paths, vectors; as PostgreSQL reads
+them.
 
 Addresses are of the ranges that :mod:`dbclone.generate.personal` names. Words and vectors are picked from a pool made
 once per column and seed, since one vector of a thousand numbers takes a millisecond to spell.
@@ -6,19 +7,18 @@ once per column and seed, since one vector of a thousand numbers takes a millise
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import lru_cache
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dbclone.errors import PlanError
 from dbclone.generate import arrays
 from dbclone.generate.arrays import Floats, Name, join
-from dbclone.generate.streams import Integers, Streams, hashes
+from dbclone.generate.streams import Integers, Streams
 from dbclone.generate.text import WORDS
-from dbclone.model.rules import BitRule, GeometryRule, NetworkRule, PathRule, Quantiles, SearchRule, VectorRule
+from dbclone.model.structures import BitRule, GeometryRule, NetworkRule, PathRule, Quantiles, SearchRule, VectorRule
 from dbclone.schema.model import Column
 
 _POOL = 1024
@@ -30,27 +30,29 @@ _LONGEST = 10_000
 _HEX = np.frombuffer(b"0123456789abcdef", dtype=np.uint8)
 _HOSTS = {4: 24, 6: 64}
 """Bits that are free in 10.0.0.0/8 and in 2001:db8::/64."""
+_MOST_BITS = 62
+"""Bits of an address that a row's number has."""
+_LOW_HALF = 96
+"""Of IPv6 prefixes of so many bits the last 64 bits are numbered, of shorter ones the 64 that follow 2001:db8."""
 
 
 def fit_network(rule: NetworkRule, column: Column, *, rows: int, name: Name) -> NetworkRule:
     """Return a unique rule with one prefix that has as many networks (or addresses) as there are rows."""
     if not rule.prefixes:
         return rule
-    last = {4: 32, 6: 128}
-    wider = (((4, 32, 1.0), (6, 128, 1.0)) if column.type == "inet" else ((4, 32, 1.0), (6, 64, 1.0), (6, 128, 1.0)))  # fmt: skip
-    for version, bits, _ in (*rule.prefixes, *wider):
-        if 2 ** min(_free_bits(column, version, bits), 62) >= rows:
-            return NetworkRule(
-                column=rule.column, prefixes=((version, bits, 1.0),), unique=True, null_share=rule.null_share
-            )
-    raise arrays.too_few(name, 2 ** (last[4] - 8), f"in a column of type {column.type} there")
+    whole = ((4, 32, 1.0), (6, 64, 1.0), (6, 128, 1.0))
+    for version, bits, _ in (*rule.prefixes, *whole):
+        if 2 ** _free_bits(column, version, bits) >= rows:
+            return replace(rule, prefixes=((version, bits, 1.0),))
+    raise arrays.too_few(name, 2**_MOST_BITS, f"in a column of type {column.type} there")
 
 
 def _free_bits(column: Column, version: int, bits: int) -> int:
     """Return how many bits tell addresses with this prefix apart: all, in a network address those of the prefix."""
     if column.type == "inet":
-        return _HOSTS[version]
-    return max(bits - (8 if version == 4 else 32), 0) if version == 4 or bits < 96 else 62
+        return min(_HOSTS[version], _MOST_BITS)
+    fixed = 8 if version == 4 else 32 if bits < _LOW_HALF else 64
+    return min(max(bits - fixed, 0), _MOST_BITS)
 
 
 def network_values(rule: NetworkRule, column: Column, index: Integers, streams: Streams, name: Name) -> pa.Array:
@@ -69,8 +71,8 @@ def network_values(rule: NetworkRule, column: Column, index: Integers, streams: 
     for place, (version, bits, _) in enumerate(rule.prefixes):
         where = prefix_of == place
         free = _free_bits(column, version, bits)
-        number = _numbers(rule, index[where], min(free, 62), streams, (*name, f"{version}/{bits}"))
-        texts = _addresses(version, number, column.type == "cidr", bits, min(free, 62))
+        number = _numbers(rule, index[where], free, streams, (*name, f"{version}/{bits}"))
+        texts = _addresses(version, number, column.type == "cidr", bits, free)
         values = pc.replace_with_mask(values, pa.array(where), texts)
     return arrays.with_nulls(values, index, rule.null_share, streams, name)
 
@@ -86,28 +88,20 @@ def _numbers(rule: NetworkRule, index: Integers, bits: int, streams: Streams, na
 def _addresses(version: int, number: Integers, is_network: bool, bits: int, free: int) -> pa.Array:
     """Return addresses as text; those of networks have nothing but zeros after their prefix."""
     if version == 4:
-        # A prefix of 8 bits or fewer leaves nothing free: the network is 10.0.0.0 itself, or all of 0.0.0.0.
         host = number << (24 - free) if is_network else number
+        # A prefix of fewer bits than 10.0.0.0/8 has leaves but one network.
         address = ((0 if is_network and bits < 8 else 10) << 24) + host
         parts = [pa.array(address >> shift & 255).cast(pa.string()) for shift in (24, 16, 8, 0)]
         text = pc.binary_join_element_wise(*parts, ".")
-        if is_network and 4 < bits < 8:
-            text = pa.repeat(pa.scalar("0.0.0.0"), len(number))  # noqa: S104 - a network, not a socket
         return join(text, f"/{bits}") if bits < 32 or is_network else text
-    digits = _hexadecimal(number, 16)
-    groups = [pc.utf8_slice_codeunits(digits, start, start + 4) for start in range(0, 16, 4)]
     if is_network and bits < 32:
         return pa.repeat(pa.scalar(f"::/{bits}"), len(number))
-    if is_network and bits < 96:
-        # The prefix continues 2001:db8 with the number's bits, highest first.
-        shifted = number.astype(np.uint64) << np.uint64(64 - free)
-        digits = _hexadecimal(shifted.view(np.int64), 16)
-        groups = [pc.utf8_slice_codeunits(digits, start, start + 4) for start in range(0, 16, 4)]
-        return join(pc.binary_join_element_wise("2001:db8", *groups, ":"), f"::/{bits}")
     if is_network:
-        shifted = number.astype(np.uint64) >> np.uint64(max(0, 62 - (bits - 64))) << np.uint64(128 - bits)
-        digits = _hexadecimal(shifted.view(np.int64), 16)
-        groups = [pc.utf8_slice_codeunits(digits, start, start + 4) for start in range(0, 16, 4)]
+        number = number << (64 - free if bits < _LOW_HALF else 128 - bits)
+    digits = _hexadecimal(number, 16)
+    groups = [pc.utf8_slice_codeunits(digits, start, start + 4) for start in range(0, 16, 4)]
+    if is_network and bits < _LOW_HALF:
+        return join("2001:db8:", pc.binary_join_element_wise(*groups, ":"), f"::/{bits}")
     text = join("2001:db8:0:0:", pc.binary_join_element_wise(*groups, ":"))
     return join(text, f"/{bits}") if bits < 128 or is_network else text
 
@@ -124,17 +118,13 @@ def _hexadecimal(numbers: Integers, count: int) -> pa.Array:
 def fit_bits(rule: BitRule, column: Column, *, rows: int, name: Name) -> BitRule:
     """Return a unique rule whose strings are long enough to number the rows."""
     needed = max(rows - 1, 1).bit_length()
-    most = int(
-        column.length or rule.lengths[-1]
-        if column.type.startswith("bit(")
-        else column.length or max(needed, rule.lengths[-1])
-    )
+    longest = int(rule.lengths[-1])
+    is_fixed = column.type.startswith("bit(")
+    most = column.length or (longest if is_fixed else max(needed, longest))
     if needed > most:
         raise arrays.too_few(name, 2**most, f"in a column of type {column.type} there")
-    length = float(most if column.type.startswith("bit(") else max(needed, rule.lengths[len(rule.lengths) // 2]))
-    return BitRule(
-        column=rule.column, lengths=(length,), ones=rule.ones, rest=rule.rest, unique=True, null_share=rule.null_share
-    )
+    length = float(most if is_fixed else max(needed, rule.lengths[len(rule.lengths) // 2]))
+    return replace(rule, lengths=(length,))
 
 
 def bit_values(rule: BitRule, column: Column, index: Integers, streams: Streams, name: Name) -> pa.Array:
@@ -201,7 +191,7 @@ def _outline(
     streams: Streams,
     name: Name,
 ) -> pa.Array:
-    """Return paths and polygons: points on a circle through the first one, in order, so that no side crosses another."""
+    """Return paths and polygons: points on a circle through the first one, in order, no side crossing another."""
     count = arrays.draw(rule.points or (3.0,), arrays.uniform(index, arrays.stream_key(streams, *name, "points")))
     count = np.clip(count, 1, 1000)
     row = np.repeat(np.arange(len(index)), count)

@@ -18,7 +18,8 @@ import pyarrow.compute as pc
 from dbclone.generate import arrays
 from dbclone.generate.arrays import Floats, Name
 from dbclone.generate.streams import Integers, Streams
-from dbclone.model.rules import Quantiles, TextRule
+from dbclone.model.rules import TextRule
+from dbclone.model.structures import Quantiles
 
 WORDS = tuple(
     """

@@ -111,7 +111,9 @@ def _narrowed(groups: Integers, depths: Integers) -> Integers:
 
 
 def pair_up(rank: Floats, groups: Integers, linked: int, random: np.random.Generator) -> Integers:
-    """Return partners: of the rows of each group, two by two in order of ``rank``, about ``linked`` rows; −1 for others."""
+    """Return partners: of the rows of each group, two by two in order of ``rank``, about ``linked`` rows; −1 for
+    others.
+    """
     out = np.full(len(rank), -1, dtype=np.int64)
     able = np.flatnonzero(groups >= 0)
     chosen = np.sort(random.permutation(able)[: linked + linked % 2])

@@ -53,14 +53,20 @@ class Key:
 
 def special_keys(table: Table, dialect: str, types: Mapping[str, pa.DataType]) -> tuple[list[Key], list[UniqueKey]]:
     """Return the keys of a table that are not just columns of all rows, and those that cannot be computed here."""
-    found, unknown = [], []
+    found: list[Key] = []
+    unknown: list[UniqueKey] = []
     alike = [_as_key(exclusion) for exclusion in table.exclusions if is_equality(exclusion)]
     for key in (*table.unique_keys, *table.partition_keys, *alike):
         folded = any(is_folded(table.column(name)) for name in key.columns)
         if key.is_plain and key.nulls_distinct and not folded:
             continue
-        # A condition that cannot be computed here is taken to hold for every row: more than is asked for.
-        made = _key(table, key, dialect, types) or _key(table, replace(key, predicate=None), dialect, types)
+        # A condition that cannot be computed here is taken to hold for every row: more than is asked for. Of
+        # expressions, the columns that they read are taken: different values need not, but will nearly always give
+        # different results.
+        read = tuple(name for text in key.expressions for name in columns_of(text, table, dialect) or ())
+        bare = replace(key, columns=(*key.columns, *read), expressions=(), predicate=None)
+        tries = (key, replace(key, predicate=None), bare)
+        made = next(filter(None, (_key(table, item, dialect, types) for item in tries)), None)
         if made is None:
             unknown.append(key)
         else:
@@ -126,55 +132,6 @@ def repeats(codes: Integers) -> Integers:
     order = np.argsort(codes, kind="stable")
     ordered = codes[order]
     return np.asarray(order[1:][(ordered[1:] == ordered[:-1]) & (ordered[1:] >= 0)])
-
-
-def exchange(fixed: Integers, chosen: Integers, parents: int, scores: Floats, random: np.random.Generator) -> Integers:
-    """Return ``chosen`` (positions of linked rows, −1 for none) so that no pair (fixed, chosen) repeats.
-
-    ``fixed`` are codes of the key's other columns, ``parents`` the number of rows that can be linked, ``scores`` say
-    which rows are alike. Raises ValueError if a parent is asked for more different links than there are.
-    """
-    out = chosen.copy()
-    order = np.argsort(scores, kind="stable")
-    place = np.empty(len(order), dtype=np.int64)
-    place[order] = np.arange(len(order))
-
-    def pairs(left: Integers, right: Integers) -> Integers:
-        return np.where((left < 0) | (right < 0), -1, left * max(parents, 1) + right)
-
-    for number in range(ROUNDS):
-        codes = pairs(fixed, out)
-        mine = repeats(codes)
-        if not len(mine):
-            return out
-        reach = min(16 << min(number, 20), len(out))
-        partner = order[np.clip(place[mine] + random.integers(-reach, reach + 1, len(mine)), 0, len(order) - 1)]
-        _, first = np.unique(partner, return_index=True)
-        mine, partner = mine[first], partner[first]
-        able = ~np.isin(partner, mine) & (out[partner] >= 0) & (fixed[partner] >= 0)
-        mine, partner = mine[able], partner[able]
-        new = np.concatenate([pairs(fixed[mine], out[partner]), pairs(fixed[partner], out[mine])])
-        _, inverse, count = np.unique(new, return_inverse=True, return_counts=True)
-        good = ~np.isin(new, codes) & (count[inverse] == 1)
-        both = good[: len(mine)] & good[len(mine) :]
-        mine, partner = mine[both], partner[both]
-        out[mine], out[partner] = out[partner], out[mine]
-    return _place_rest(fixed, out, parents, random, repeats(pairs(fixed, out)))
-
-
-def _place_rest(
-    fixed: Integers, chosen: Integers, parents: int, random: np.random.Generator, rest: Integers
-) -> Integers:
-    """Give the last repeated rows any link their family does not have yet; fan-outs move by as many."""
-    out = chosen.copy()
-    for family in np.unique(fixed[rest]):
-        rows = rest[fixed[rest] == family]
-        taken = out[np.setdiff1d(np.flatnonzero(fixed == family), rows)]
-        free = np.setdiff1d(np.arange(parents), taken)
-        if len(free) < len(rows):
-            raise ValueError(f"a row has {len(rows) - len(free)} more children than there are rows to link them to")
-        out[rows] = random.permutation(free)[: len(rows)]
-    return out
 
 
 def redraw(codes_of: Callable[[Integers | None], Integers]) -> bool:

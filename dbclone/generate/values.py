@@ -34,29 +34,31 @@ from dbclone.generate.text import text_values
 from dbclone.model.flow import arrow_type
 from dbclone.model.literals import typed
 from dbclone.model.rules import (
-    ArrayRule,
     BinaryRule,
-    BitRule,
     ChoiceRule,
     CodeRule,
-    CompositeRule,
     ConstantRule,
-    GeometryRule,
     JsonRule,
     LabelKey,
     Learned,
-    MultirangeRule,
-    NetworkRule,
     NullRule,
-    PathRule,
     PersonalRule,
-    RangeRule,
     Rule,
-    SearchRule,
     SecretRule,
     SequenceKey,
     TextRule,
     UuidKey,
+)
+from dbclone.model.structures import (
+    ArrayRule,
+    BitRule,
+    CompositeRule,
+    GeometryRule,
+    MultirangeRule,
+    NetworkRule,
+    PathRule,
+    RangeRule,
+    SearchRule,
     VectorRule,
 )
 from dbclone.schema.model import Column

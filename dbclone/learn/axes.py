@@ -68,7 +68,9 @@ def interval_units(values: Values) -> tuple[str, ...]:
 
 
 def exact_atoms(column: Column, values: Values, marginal: Marginal) -> tuple[tuple[float, str], ...]:
-    """Return the atoms that a float only comes near, each with the number that most rows have there, in all its digits."""
+    """Return the atoms that a float only comes near, each with the number that most rows have there, in all its
+    digits.
+    """
     if column.kind not in ("integer", "decimal"):
         return ()
     flat = values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values
@@ -80,7 +82,7 @@ def exact_atoms(column: Column, values: Values, marginal: Marginal) -> tuple[tup
     for found in sorted(shared, key=lambda item: (-item["counts"], item["values"])):
         text = str(found["values"])
         number = float(text)
-        if number in atoms and abs(number) < APART and Decimal(text) != Decimal(number):
+        if number in atoms and abs(number) < APART:
             exact.setdefault(number, text)
     return tuple(exact.items())
 

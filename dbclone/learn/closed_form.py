@@ -1,8 +1,8 @@
 """HMA1's per-parent parameters as one group-by, and what makes them fit to be sampled.
 
-For every parent row HMA1 learns a Gaussian copula of its child rows: their number, each column's mean and deviation, and
-the correlations. With normal marginals all of these are sums over groups, so one pass over sorted rows gives what SDV's
-loop over parents gives (``tests/unit/test_hma_equality.py``). Missing scores (NaN) are left out pair by pair.
+For every parent row HMA1 learns a Gaussian copula of its child rows: their number, each column's mean and deviation,
+and the correlations. With normal marginals all of these are sums over groups, so one pass over sorted rows gives what
+SDV's loop over parents gives (``tests/unit/test_hma_equality.py``). Missing scores (NaN) are left out pair by pair.
 
 Raw parameters of parents with few children are mostly noise: sampled as they are, they would put it into the clone a
 second time. :func:`shrink` takes the noise out, :func:`between_correlation` corrects what it did to correlations.
@@ -29,7 +29,8 @@ PRIOR_ROWS = 3.0
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Extension:
-    """Parameters of the children of ``g`` parents over ``k`` columns, ``p = k(k-1)/2`` pairs (or none, if not asked for).
+    """Parameters of the children of ``g`` parents over ``k`` columns, ``p = k(k-1)/2`` pairs (or none, if not asked
+    for).
 
     ``rows`` (g): children. ``mean`` and ``scale`` (g × k): NaN where no score is known; scale is the population
     deviation, NaN for a single child, as in SDV. ``seen`` (g × k): known scores. ``square`` (g × k): sums of squared
@@ -129,8 +130,8 @@ class Shrunk:
     """Parameters with the sampling noise taken out.
 
     ``mean`` (g × k) varies between parents as much as the true means do; ``log_scale`` (g × k) and ``correlation``
-    (g × p) are drawn toward the pooled ones. ``within`` (k × k) is the pooled covariance, ``between`` (k × k) that of the
-    true means, and ``noise`` (k × k) what sampling added to it.
+    (g × p) are drawn toward the pooled ones. ``within`` (k × k) is the pooled covariance, ``between`` (k × k) that of
+    the true means, and ``noise`` (k × k) what sampling added to it.
     """
 
     mean: Floats
@@ -197,7 +198,8 @@ def pairwise_covariance(values: Floats) -> Floats:
 
 
 def correlation_of(values: Floats) -> Floats:
-    """Return the correlation of the columns, each pair over the rows in which both are known; 0 for constant columns."""
+    """Return the correlation of the columns, each pair over the rows in which both are known; 0 for constant columns.
+    """
     covariance = pairwise_covariance(values)
     known = ~np.isnan(values)
     spread = np.sqrt(np.clip(np.diag(covariance), 0.0, None))

@@ -16,7 +16,8 @@ from xml.parsers import expat
 
 import numpy as np
 
-from dbclone.model.rules import JsonMember, JsonNode, Quantiles
+from dbclone.model.rules import JsonMember, JsonNode
+from dbclone.model.structures import Quantiles
 from dbclone.schema.classify import CATEGORY_COVERS, CATEGORY_LENGTH, SHARED_BY, pattern_of
 from dbclone.schema.names import personal_name
 
@@ -92,19 +93,18 @@ def _xml_object(text: str) -> dict[str, Any]:
     might define entities.
     """
     root: dict[str, Any] = {}
-    open_elements: list[dict[str, Any]] = [root]
+    names: list[str] = []
+    elements: list[dict[str, Any]] = [root]
 
     def start(name: str, attributes: Mapping[str, str]) -> None:
-        open_elements.append(
-            {
-                **{f"@{key}={value}": None for key, value in attributes.items() if key.split(":")[0] == "xmlns"},
-                **{f"@{key}": _scalar(value) for key, value in attributes.items() if key.split(":")[0] != "xmlns"},
-                "#": "",
-            }
-        )
+        names.append(name)
+        elements.append({"#": ""})
+        for key, value in attributes.items():
+            is_namespace = key.partition(":")[0] == "xmlns"
+            elements[-1][f"@{key}={value}" if is_namespace else f"@{key}"] = None if is_namespace else _scalar(value)
 
-    def end(name: str) -> None:
-        element, parent = open_elements.pop(), open_elements[-1]
+    def end(_: str) -> None:
+        name, element, parent = names.pop(), elements.pop(), elements[-1]
         words = element.pop("#").strip()
         value: Any = {**element, **({"#": _scalar(words)} if words else {})} if element else _scalar(words) or None
         if name not in parent:
@@ -115,7 +115,7 @@ def _xml_object(text: str) -> dict[str, Any]:
             parent[name] = [parent[name], value]
 
     def characters(data: str) -> None:
-        open_elements[-1]["#"] += data
+        elements[-1]["#"] += data
 
     def doctype(*_: object) -> None:
         raise ValueError("a document type is declared")

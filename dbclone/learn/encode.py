@@ -47,9 +47,7 @@ class Encoded:
     base: npt.NDArray[np.bool_]
 
 
-def encode_table(
-    table: Table, plan: TablePlan, sample: TableSample, keys: Mapping[str, Rule], dialect: str
-) -> Encoded:
+def encode_table(table: Table, plan: TablePlan, sample: TableSample, keys: Mapping[str, Rule], dialect: str) -> Encoded:
     """Return the table's rules and its learned columns as numbers; ``keys`` are the rules of its keys."""
     enums = {column.name: column.enum_values for column in table.columns if column.enum_values}
     declared = {**declared_values(table, dialect), **enums}
@@ -166,9 +164,9 @@ def _order_categories(
 ) -> dict[str, Integers]:
     """Return the new position of every code, per categorical column.
 
-    Reciprocal averaging: rows are scored by the mean of their categories' scores and of their numbers, categories by the
-    mean of their rows, until both settle: the first axis of multiple correspondence analysis (Hill, *J. Ecology* 61,
-    1973). Labels without rows go last.
+    Reciprocal averaging: rows are scored by the mean of their categories' scores and of their numbers, categories by
+    the mean of their rows, until both settle: the first axis of multiple correspondence analysis (Hill, *J. Ecology*
+    61, 1973). Labels without rows go last.
     """
     rows = int(base.sum())
     numbers = [_standardised(axes[name][base]) for name in axes if name not in labels]
@@ -207,7 +205,9 @@ def _standardised(values: Floats) -> Floats:
 
 
 def parent_positions(child: pa.Table, parent: pa.Table, columns: Sequence[str], referenced: Sequence[str]) -> Integers:
-    """Return, per child row, the position of the parent row with the same key; −1 where a column is NULL or none has it."""
+    """Return, per child row, the position of the parent row with the same key; −1 where a column is NULL or none has
+    it.
+    """
     rows, found = child.num_rows, parent.num_rows
     codes = np.zeros(rows + found, dtype=np.int64)
     missing = np.zeros(rows, dtype=bool)

@@ -12,7 +12,7 @@ from __future__ import annotations
 import functools
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from zlib import crc32
 
@@ -55,8 +55,12 @@ class LearnedStar:
 
 
 def learn_star(parent: StarTable, children: Sequence[StarTable]) -> LearnedStar:
-    """Train HMA1 on one star and return what it learned."""
-    tables = {"t0": parent, **{f"t{n + 1}": child for n, child in enumerate(children)}}
+    """Train HMA1 on one star and return what it learned.
+
+    SDV refuses an empty table. A child without rows, as when all of them are orphans, has nothing to teach.
+    """
+    named = {f"t{n + 1}": child for n, child in enumerate(children)}
+    tables = {"t0": parent, **{name: child for name, child in named.items() if len(child.axes)}}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # SDV warns of its own version checks and of pandas' future; nothing of ours
         synthesizer = star_synthesizer(tables)
@@ -68,8 +72,19 @@ def learn_star(parent: StarTable, children: Sequence[StarTable]) -> LearnedStar:
     own = [f"c{n:03d}" for n in range(parent.axes.shape[1])] + [f"l{n:03d}" for n in range(parent.latents.shape[1])]
     return LearnedStar(
         scores=processed["t0"].reindex(columns=own).to_numpy(dtype=float),
-        extensions=tuple(synthesizer.learned_extensions[name] for name in tables if name != "t0"),
+        extensions=tuple(
+            synthesizer.learned_extensions[name] if name in tables else _unknown(child, len(parent.axes))
+            for name, child in named.items()
+        ),
     )
+
+
+def _unknown(child: StarTable, parents: int) -> Extension:
+    """Return the extension of a child of which no parent has a row: its columns are as good as independent."""
+    scores = np.concatenate([child.axes, child.latents], axis=1)
+    none = np.empty(0, dtype=np.int64)
+    nothing = extend(scores, none, 0, pairs=child.detail == "correlations")
+    return replace(_spread(nothing, none, parents), within=np.eye(scores.shape[1]))
 
 
 def _frame(table: StarTable) -> pd.DataFrame:
@@ -129,7 +144,11 @@ def _synthesizer_class() -> type[Any]:
         details: Mapping[str, Detail] = {}
 
         def _get_extension(
-            self, child_name: str, child_table: pd.DataFrame, foreign_key: str, progress_bar_desc: str
+            self,
+            child_name: str,
+            child_table: pd.DataFrame,
+            foreign_key: str,
+            progress_bar_desc: str,  # noqa: ARG002
         ) -> pd.DataFrame:
             metadata = self.metadata
             keys = metadata._get_all_foreign_keys(child_name)
@@ -188,7 +207,9 @@ def _spread(raw: Extension, parents: npt.NDArray[Any], rows: int) -> Extension:
 
 
 def extension_frame(raw: Extension, columns: Sequence[str], prefix: str, parents: npt.NDArray[Any]) -> pd.DataFrame:
-    """Return an extension in the layout of ``HMASynthesizer._get_extension``: one row per parent, named by ``parents``."""
+    """Return an extension in the layout of ``HMASynthesizer._get_extension``: one row per parent, named by
+    ``parents``.
+    """
     data: dict[str, npt.NDArray[Any]] = {}
     left, right = np.tril_indices(len(columns), -1)
     for n in range(raw.correlation.shape[1]):
@@ -222,13 +243,16 @@ def _transformer_class() -> type[Any]:
                 self.marginal = fit_marginal(data.to_numpy(dtype=float))
 
         def _transform(self, data: pd.Series[Any]) -> Floats:
-            assert self.marginal is not None
             jitter = np.random.default_rng(self.seed).random(len(data))
-            return self.marginal.encode(data.to_numpy(dtype=float), jitter)
+            return self._fitted().encode(data.to_numpy(dtype=float), jitter)
 
         def _reverse_transform(self, data: pd.Series[Any]) -> Floats:
-            assert self.marginal is not None
-            return self.marginal.decode(data.to_numpy(dtype=float))
+            return self._fitted().decode(data.to_numpy(dtype=float))
+
+        def _fitted(self) -> Marginal:
+            if self.marginal is None:
+                raise RuntimeError("a transformer is fitted before it transforms")
+            return self.marginal
 
     return NormalScore
 

@@ -156,9 +156,7 @@ def _polymorphic(
                 fan_out=_fan_out(counts, rows) if whole else fit_marginal(np.ones(5)),
             )
         )
-    return PolymorphicKey(
-        column=pair.column, type_column=pair.type_column, targets=tuple(targets), null_share=null
-    )
+    return PolymorphicKey(column=pair.column, type_column=pair.type_column, targets=tuple(targets), null_share=null)
 
 
 def _fan_out(counts: Floats, rows: int) -> Marginal:

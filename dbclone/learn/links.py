@@ -1,9 +1,9 @@
 """Links: how a second parent is chosen, learned from moments.
 
-In the source, child rows of one parent resemble each other. The *link score* of a parent row is its effect along the one
-direction of the child's columns in which parents differ most. It is never estimated row by row (most parents of a sample
-have one or two children there, whose noise would be taken for effect): its correlations with the child's columns, with the
-parent's columns and with the fan-out follow from sums over rows, in which the noise averages out.
+In the source, child rows of one parent resemble each other. The *link score* of a parent row is its effect along the
+one direction of the child's columns in which parents differ most. It is never estimated row by row (most parents of a
+sample have one or two children there, whose noise would be taken for effect): its correlations with the child's
+columns, with the parent's columns and with the fan-out follow from sums over rows, in which the noise averages out.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def learn_link(
     counted = base & ~np.isnan(counts)
     fan_out = np.full(len(counts), np.nan)
     fan_out[counted] = rank_scores(counts[counted])
-    direction, with_child = _effect(z, at, len(x))
+    direction, with_child = _effect(z, at)
     weights, residual = _regression(correlation_of(z), with_child)
     own = x.shape[1]
     joint = np.eye(own + 2)
@@ -83,8 +83,9 @@ def nearest_covariance(matrix: Floats) -> Floats:
     return np.asarray((vectors * np.clip(values, 1e-6, None)) @ vectors.T)
 
 
-def _effect(z: Floats, at: Integers, parents: int) -> tuple[tuple[Floats, float] | None, Floats]:
-    """Return the direction in which parents differ most with its standard deviation, and its correlation with each column.
+def _effect(z: Floats, at: Integers) -> tuple[tuple[Floats, float] | None, Floats]:
+    """Return the direction in which parents differ most with its standard deviation, and its correlation with each
+    column.
 
     The leading eigenvector of the covariance between parents, noise taken out; None when they do not differ.
     """

@@ -1,4 +1,4 @@
-"""What foreign keys have to do with each other and with the rest of the row: NULL together, or to the same parent."""
+"""What foreign keys have to do with each other and with the row: NULL together, to the same parent, never twice."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ import pyarrow as pa
 from scipy.special import ndtr
 
 from dbclone.learn.encode import Encoded
+from dbclone.learn.keyrules import group_codes
 from dbclone.model.flow import TableSample
 from dbclone.model.marginal import Marginal
 from dbclone.model.parts import NullPattern, Twin
+from dbclone.schema.model import Table
 from dbclone.schema.plan import Reference, TablePlan
 
 Booleans = npt.NDArray[np.bool_]
@@ -95,7 +97,7 @@ def _with_others(
 
 
 def _edges(marginal: Marginal) -> Floats:
-    """Return the shares at which a column's values are cut: each value of few, else NULL and equal parts of the rest."""
+    """Return the shares at which a column's values are cut: each of few values, else NULL and equal parts of others."""
     if len(marginal.low) <= MOST_PIECES and (np.isnan(marginal.low) | (marginal.low == marginal.high)).all():
         return marginal.edges
     start = marginal.null_share
@@ -105,7 +107,8 @@ def _edges(marginal: Marginal) -> Floats:
 
 
 def _gain(piece: Integers, pieces: int, null: Booleans) -> tuple[float, Floats]:
-    """Return which share of the uncertainty about ``null`` the piece takes away, and the share of NULLs in each (−1: none).
+    """Return which share of the uncertainty about ``null`` the piece takes away, and the share of NULLs in each (−1:
+    none).
 
     What chance alone would take away is not counted.
     """
@@ -122,6 +125,33 @@ def _entropy(share: Floats) -> Floats:
     """Return −Σ p ln p of yes and no."""
     p = np.clip(share, 1e-12, 1 - 1e-12)
     return np.asarray(-(p * np.log(p) + (1 - p) * np.log(1 - p)))
+
+
+def observed_keys(table: Table, plan: TablePlan, rows: pa.Table) -> tuple[tuple[str, ...], ...]:
+    """Return columns that no two rows share although nothing forbids it: parts of wider keys, pairs of foreign keys.
+
+    Only where chance would have made rows share them, and where the sample can show it: if it is the whole table, or
+    holds all rows of a parent that the columns name.
+    """
+    uniques = [set(key) for key in table.uniques()]
+    wanted = [tuple(name for name in key if name != left_out) for key in table.uniques() if len(key) > 2
+              for left_out in key]  # fmt: skip
+    ordered = [r for r in plan.references if r.role in ("primary", "link") and not r.shared]
+    wanted += [(*one.sets, *two.sets) for n, one in enumerate(ordered) for two in ordered[:n]]
+    whole = plan.sample_rows >= plan.source_rows
+    family = set(plan.primary.sets) if plan.primary is not None else None
+    found: list[tuple[str, ...]] = []
+    for names in dict.fromkeys(wanted):
+        shown = whole or (family is not None and family <= set(names))
+        if not shown or not set(names) <= set(rows.column_names) or any(key <= set(names) for key in uniques):
+            continue
+        codes = group_codes([rows[name] for name in names])
+        codes = codes[codes >= 0]
+        distinct = [max(len(rows[name].unique()), 1) for name in names]
+        chance = len(codes) ** 2 / 2 / float(np.prod([float(n) for n in distinct]))
+        if chance >= FEWEST and len(np.unique(codes)) == len(codes):
+            found.append(names)
+    return tuple(found)
 
 
 def twins(

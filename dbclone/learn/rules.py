@@ -1,9 +1,8 @@
 """From a column's sampled values to its value rule.
 
-Owns every kind of rule that is neither learned with its table nor a reference; those of values with a structure are made
-in :mod:`dbclone.learn.structured`.
-A rule keeps of the values what at least five of them share: a character at a position of a code, a member of JSON
-documents, a label. Shares and quantiles of lengths are kept as they are.
+Owns every kind of rule that is neither learned with its table nor a reference; those of values with a structure are
+made in :mod:`dbclone.learn.structured`. A rule keeps of the values what at least five of them share: a character at a
+position of a code, a member of JSON documents, a label. Shares and quantiles of lengths are kept as they are.
 """
 
 from __future__ import annotations
@@ -35,13 +34,13 @@ from dbclone.model.rules import (
     NullRule,
     PersonalKind,
     PersonalRule,
-    Quantiles,
     Rule,
     SecretRule,
     SequenceKey,
     TextRule,
     UuidKey,
 )
+from dbclone.model.structures import Quantiles
 from dbclone.schema.classify import SHARED_BY, ColumnClass, ColumnFacts, classify, is_padded, looks_like_codes
 from dbclone.schema.model import Column
 
@@ -96,6 +95,9 @@ def make_rule(
         part = partial(part_rule, locale=locale)
         return structured_rule(column, _texts(present), null_share, unique, part)
     texts = [text.rstrip(" ") for text in _texts(present)] if is_padded(column) else _texts(present)
+    if unique and column.type.endswith("citext"):
+        # Codes that differ in nothing but case would be the same key.
+        texts = [text.lower() for text in texts]
     return _text_rule(column, found, texts, unique, null_share, locale)
 
 

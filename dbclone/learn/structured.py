@@ -21,20 +21,17 @@ from dbclone.learn.axes import learned_axis
 from dbclone.learn.documents import learn_hstore, learn_xml, spread
 from dbclone.model.literals import elements_of, fields_of, ranges_of, typed
 from dbclone.model.marginal import APART, INFINITE, Marginal, fit_marginal
-from dbclone.model.rules import (
+from dbclone.model.rules import JsonRule, Learned, NullRule, Rule
+from dbclone.model.structures import (
     ArrayRule,
     BitRule,
     CompositeRule,
     GeometryRule,
-    JsonRule,
-    Learned,
     MultirangeRule,
     NetworkRule,
-    NullRule,
     PathRule,
     Quantiles,
     RangeRule,
-    Rule,
     SearchRule,
     VectorRule,
 )
@@ -67,8 +64,10 @@ MOST_PLACES = 256
 _GRID = 41
 
 
-def structured_rule(column: Column, texts: Sequence[str], null_share: float, unique: bool, part_rule: PartRule) -> Structured:
-    """Return the rule of a column of one of the kinds :data:`STRUCTURED`. ``texts`` are its values that are not NULL."""
+def structured_rule(
+    column: Column, texts: Sequence[str], null_share: float, unique: bool, part_rule: PartRule
+) -> Structured:
+    """Return the rule of a column of one of the kinds :data:`STRUCTURED`; ``texts`` are its values without NULL."""
     learn = _LEARN[column.kind]
     return replace(learn(column, texts, unique, part_rule), null_share=null_share)
 

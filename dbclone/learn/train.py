@@ -1,7 +1,8 @@
 """``learn``: from a sample and a plan to a model, star by star, the deepest first.
 
 Owns the order of learning and what is handed from one star to the next. How one star is learned is in
-:mod:`dbclone.learn.hma`, what is made of it in :mod:`dbclone.learn.stars`, second parents in :mod:`dbclone.learn.links`.
+:mod:`dbclone.learn.hma`, what is made of it in :mod:`dbclone.learn.stars`, second parents in
+:mod:`dbclone.learn.links`.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from dbclone.learn.encode import Encoded, encode_table, parent_positions
 from dbclone.learn.hma import StarTable, learn_star
 from dbclone.learn.keyrules import key_rules
 from dbclone.learn.links import learn_link
-from dbclone.learn.patterns import null_patterns, null_share, twins
+from dbclone.learn.patterns import null_patterns, null_share, observed_keys, twins
 from dbclone.learn.stars import ScoredBranch, branch_model, latent_scores, score_branch, star_correlation
 from dbclone.learn.trees import learn_tree
 from dbclone.model.flow import Ddl, Sample
@@ -35,8 +36,8 @@ OnTable = Callable[[TableKey], None]
 
 
 def train(sample: Sample, plan: Plan, ddl: Ddl | None, *, seed: int, on_table: OnTable | None = None) -> Model:
-    """Return the model of everything in the plan. ``on_table`` is called with each table whose star is being learned."""
-    return _Training(sample, plan, seed, on_table or (lambda table: None)).model(ddl)
+    """Return the model of everything in the plan; ``on_table`` is called with each table whose star is learned."""
+    return _Training(sample, plan, seed, on_table or (lambda _: None)).model(ddl)
 
 
 class _Training:
@@ -176,7 +177,8 @@ class _Training:
 
     def _primary(self, child: TableKey) -> Reference:
         primary = self.plan.table(child).primary
-        assert primary is not None, f"{child} is in a star without a primary parent"
+        if primary is None:
+            raise LookupError(f"{child} is in a star without a primary parent")
         return primary
 
     def _null_share(self, table: TableKey, reference: Reference) -> float:
@@ -217,6 +219,7 @@ class _Training:
             correlation=nearest_correlation(correlation_of(scores[encoded.base])),
             nulls=null_patterns(self.plan.table(key), encoded, self.sample.tables[key]),
             twins=self._twins(self.plan.table(key)),
+            observed_keys=observed_keys(encoded.table, self.plan.table(key), self.sample.tables[key].rows),
         )
 
     def _twins(self, plan: TablePlan) -> tuple[Twin, ...]:

@@ -1,4 +1,6 @@
-"""Self-references, learned: how deep their trees are, how many children the rows of each depth have, or that they pair."""
+"""Self-references, learned: how deep their trees are, how many children the rows of each depth have, or that they
+pair.
+"""
 
 from __future__ import annotations
 
@@ -28,8 +30,8 @@ def learn_tree(
 ) -> TreeModel | None:
     """Return the shape that a self-reference makes of its table's rows; None if it is neither trees nor pairs.
 
-    ``position`` of each sampled row's parent (−1: none), ``scores`` (rows × own), ``counts`` of its children (NaN where not
-    counted), ``base``: the rows that stand for the table.
+    ``position`` of each sampled row's parent (−1: none), ``scores`` (rows × own), ``counts`` of its children (NaN
+    where not counted), ``base``: the rows that stand for the table.
     """
     key = reference.foreign_key
     image = dict(zip(key.columns, key.parent_columns, strict=True))
@@ -57,7 +59,7 @@ def learn_tree(
 
 
 def depths(position: Integers) -> Integers:
-    """Return the number of rows above each row; −1 for rows that go in circles. Roots refer to none, or to themselves."""
+    """Return the number of rows above each row; −1 for those that go in circles. Roots refer to none or themselves."""
     rows = np.arange(len(position))
     above = np.where((position < 0) | (position == rows), rows, position)
     distance = (above != rows).astype(np.int64)
@@ -69,7 +71,7 @@ def depths(position: Integers) -> Integers:
 
 
 def _fan_outs(depth: Integers, counts: Floats, base: Booleans) -> tuple[Marginal, ...]:
-    """Return the marginals of the number of children by depth; deeper rows than enough are found of are put together."""
+    """Return the marginals of the number of children by depth; the deepest rows, few as they are, together."""
     counted = base & ~np.isnan(counts) & (depth >= 0)
     found = []
     for level in range(LEVELS):

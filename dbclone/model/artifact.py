@@ -11,7 +11,6 @@ import dataclasses
 import hashlib
 import io
 import json
-import os
 import tempfile
 import zipfile
 from collections.abc import Mapping
@@ -57,11 +56,13 @@ def save_model(model: parts.Model, path: Path) -> None:
         np.lib.format.write_array(buffer, array, allow_pickle=False)
         members[f"arrays/{number}.npy"] = buffer.getvalue()
     header = {"format": FORMAT, "version": VERSION, "digest": _digest(members), "versions": dict(model.versions)}
-    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=path.name, delete=False) as file:
-        with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
-            for name, data in {"header.json": json.dumps(header, indent=1).encode(), **members}.items():
-                archive.writestr(zipfile.ZipInfo(name, _EPOCH), data, zipfile.ZIP_DEFLATED)
-    os.replace(file.name, path)
+    with (
+        tempfile.NamedTemporaryFile(dir=path.parent, prefix=path.name, delete=False) as file,
+        zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive,
+    ):
+        for name, data in {"header.json": json.dumps(header, indent=1).encode(), **members}.items():
+            archive.writestr(zipfile.ZipInfo(name, _EPOCH), data, zipfile.ZIP_DEFLATED)
+    Path(file.name).replace(path)
 
 
 def load_model(path: Path) -> parts.Model:
@@ -73,7 +74,7 @@ def load_model(path: Path) -> parts.Model:
                 raise ConfigurationError(f"{path} is not a dbclone model")
             if header.get("version") != VERSION:
                 raise ConfigurationError(
-                    f"{path} is a model of format version {header.get('version')}, this dbclone reads version {VERSION}; "
+                    f"{path} is a model of format version {header.get('version')}, this dbclone reads {VERSION}; "
                     "train it again with this version"
                 )
             members = {name: _read(archive, name) for name in archive.namelist() if name != "header.json"}

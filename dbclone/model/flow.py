@@ -81,9 +81,9 @@ class FanOut:
 class Sample:
     """A referentially closed sample: every row that a sampled row refers to is in it, too.
 
-    ``source_rows`` are exact counts in the same snapshot. ``null_references`` counts, per (table, foreign key), the rows
-    that refer to no parent. ``fan_outs`` has an entry for each foreign key between two tables with rows. ``copied`` has
-    the tables that the plan copies: all their rows, every value as text.
+    ``source_rows`` are exact counts in the same snapshot. ``null_references`` counts, per (table, foreign key), the
+    rows that refer to no parent. ``fan_outs`` has an entry for each foreign key between two tables with rows.
+    ``copied`` has the tables that the plan copies: all their rows, every value as text.
     """
 
     tables: Mapping[TableKey, TableSample]
@@ -167,3 +167,23 @@ class Check:
     found: float
     expected: float | None = None
     message: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Difference:
+    """One thing that differs: ``missing`` at the target, ``extra`` there, or ``different``.
+
+    ``kind`` and ``name`` are those of the object, or of a column or check of a table.
+    """
+
+    kind: str
+    name: str
+    change: Literal["missing", "extra", "different"]
+    table: TableKey | None = None
+    source: str = ""
+    target: str = ""
+
+    def __str__(self) -> str:
+        """For people: ``view public.spent is missing``."""
+        said = {"missing": "is missing", "extra": "is only at the target", "different": "differs"}[self.change]
+        return f"{self.kind.lower()} {self.name} {said}"

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import binascii
 import re
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -366,7 +367,7 @@ def elements_of(literal: str, delimiter: str = ",") -> tuple[list[str | None], t
         else:
             elements.append(re.sub(r"\\(.)", r"\1", quoted, flags=re.DOTALL))
     counts = [*opened[1:], len(elements)]
-    return elements, tuple(below // above for above, below in zip(counts, counts[1:], strict=False))
+    return elements, tuple(below // above for above, below in pairwise(counts))
 
 
 def quoted_elements(texts: pa.Array) -> pa.Array:

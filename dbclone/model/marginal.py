@@ -77,9 +77,9 @@ def fit_marginal(values: Floats, *, at_least: int = 5, most_atoms: int = 512, pi
     """Return the marginal of a column's values (NaN is NULL).
 
     A value that makes up 0.5 % of the rows (and at least ``at_least`` rows) is an atom, as is every value of a column
-    that has at most ``most_atoms`` of them, all but one in a thousand rows having one seen ``at_least`` times. Between atoms the quantile function runs in
-    straight pieces. The ends are not the extreme rows but the means of the ``at_least`` most extreme ones, so that no
-    single row can be read off.
+    that has at most ``most_atoms`` of them, all but one in a thousand rows having one seen ``at_least`` times. Between
+    atoms the quantile function runs in straight pieces. The ends are not the extreme rows but the means of the
+    ``at_least`` most extreme ones, so that no single row can be read off.
     """
     present = np.sort(values[~np.isnan(values)])
     null_share = 1.0 - len(present) / max(len(values), 1)

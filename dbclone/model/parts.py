@@ -1,8 +1,8 @@
-"""What was learned: a :class:`Model`, as data. Nothing in it is code, and nothing in it is a source row, but for the rows
-of migration bookkeeping, which are part of the schema.
+"""What was learned: a :class:`Model`, as data. Nothing in it is code, and nothing in it is a source row, but for the
+rows of migration bookkeeping, which are part of the schema.
 
-Scores are standard normal. A table's *own scores* are one per learned column and then its latents: summaries of what its
-children are like, by which grandchildren still move with grandparents.
+Scores are standard normal. A table's *own scores* are one per learned column and then its latents: summaries of what
+its children are like, by which grandchildren still move with grandparents.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ Floats = npt.NDArray[np.float64]
 class NullPattern:
     """Which rows refer to nothing through ``foreign_key``, where that goes with something else of the row.
 
-    Either with the learned column ``column``: ``edges`` cut its shares, 0 to 1, into pieces, and ``shares`` is the part of
-    the rows in each piece that refers to nothing. Or with the foreign keys ``others``: the n-th of ``shares`` is for the
-    rows in which just those are NULL whose bits are set in n; −1 where no row of the source is so.
+    Either with the learned column ``column``: ``edges`` cut its shares, 0 to 1, into pieces, and ``shares`` is the
+    part of the rows in each piece that refers to nothing. Or with the foreign keys ``others``: the n-th of ``shares``
+    is for the rows in which just those are NULL whose bits are set in n; −1 where no row of the source is so.
     """
 
     foreign_key: str
@@ -53,6 +53,7 @@ class Twin:
 class TableModel:
     """How one table's rows are made.
 
+    ``observed_keys`` are columns that no two sampled rows share, although nothing forbids it: kept where possible.
     ``rules`` has one rule per column, in table order. ``scores`` names the own scores; ``correlation`` is theirs over
     all rows: a root's rows, and rows without a primary parent, are drawn from it.
     """
@@ -63,6 +64,7 @@ class TableModel:
     correlation: Floats
     nulls: tuple[NullPattern, ...] = ()
     twins: tuple[Twin, ...] = ()
+    observed_keys: tuple[tuple[str, ...], ...] = ()
 
     def null_pattern(self, foreign_key: str) -> NullPattern | None:
         """Return what the NULLs of a foreign key go with; None if nothing that was found."""
@@ -77,10 +79,11 @@ class TableModel:
 class BranchModel:
     """The children of one table within a star, given each parent row's extension parameters.
 
-    ``extension`` holds the marginals of the parameters, in this order: number of rows; k means; k log scales (from detail
-    ``scales`` on); k(k-1)/2 Fisher-z correlations (detail ``correlations``). ``pooled`` (k × k) is the covariance within
-    parents, used for what the detail leaves out. ``calibration`` (k × grid) maps a child's score, which is a mixture over
-    parents, back to a standard-normal one: its value at each point of ``grid``. ``null_share`` of the rows have no parent.
+    ``extension`` holds the marginals of the parameters, in this order: number of rows; k means; k log scales (from
+    detail ``scales`` on); k(k-1)/2 Fisher-z correlations (detail ``correlations``). ``pooled`` (k × k) is the
+    covariance within parents, used for what the detail leaves out. ``calibration`` (k × grid) maps a child's score,
+    which is a mixture over parents, back to a standard-normal one: its value at each point of ``grid``. ``null_share``
+    of the rows have no parent.
     """
 
     child: TableKey
@@ -128,8 +131,8 @@ class LinkModel:
     ``child_weights`` (k) regress the child's link score on its own scores, ``child_residual`` is the deviation of the
     rest. ``parent_weights`` (2 × own scores) regress the parent's fan-out score and link score on its own scores, with
     ``parent_residual`` (2 × 2), the Cholesky factor of the rest. ``fan_out`` is the marginal of the fan-out.
-    ``null_share`` of the rows, of those whose other columns of the key are not NULL, refer to none. ``tree`` is set where
-    rows refer to rows of their own table without going in circles, or in pairs.
+    ``null_share`` of the rows, of those whose other columns of the key are not NULL, refer to none. ``tree`` is set
+    where rows refer to rows of their own table without going in circles, or in pairs.
     """
 
     child: TableKey
@@ -168,8 +171,8 @@ class CopiedRows:
 class Model:
     """Everything that ``generate`` needs: the plan, the DDL to build a target, and what was learned.
 
-    ``versions`` names the software that learned it; ``seed`` is that of sampling and learning. ``copied`` are the tables
-    whose rows are not made but taken over.
+    ``versions`` names the software that learned it; ``seed`` is that of sampling and learning. ``copied`` are the
+    tables whose rows are not made but taken over.
     """
 
     plan: Plan

@@ -2,7 +2,8 @@
 
 A rule is data: strings, numbers, tuples of them, and the arrays of a :class:`~dbclone.model.marginal.Marginal`. What a
 rule holds of the source is either a label that at least five rows share, a character, a share or a quantile; never a
-string of one row. :mod:`dbclone.learn.rules` makes rules, :mod:`dbclone.generate.values` carries them out.
+string of one row. :mod:`dbclone.learn.rules` makes rules, :mod:`dbclone.generate.values` carries them out. Rules of
+values with a structure are in :mod:`dbclone.model.structures`.
 
 ``null_share`` is the share of NULLs, ``max_length`` the column's length in characters, ``unique`` says that no two rows
 of the table may have the same value. A value is a function of the rule, the seed and the row's index; only
@@ -15,10 +16,20 @@ from dataclasses import dataclass
 from typing import Literal
 
 from dbclone.model.marginal import Marginal
+from dbclone.model.structures import (
+    ArrayRule,
+    BitRule,
+    CompositeRule,
+    GeometryRule,
+    MultirangeRule,
+    NetworkRule,
+    PathRule,
+    Quantiles,
+    RangeRule,
+    SearchRule,
+    VectorRule,
+)
 from dbclone.schema.model import TableKey, TypeKind
-
-Quantiles = tuple[float, ...]
-"""Values of a quantile function at evenly spaced shares from 0 to 1; empty when there was no value."""
 
 PersonalKind = Literal[
     "email",
@@ -248,136 +259,6 @@ class BinaryRule:
     column: str
     lengths: Quantiles
     unique: bool
-    null_share: float = 0.0
-
-
-@dataclass(frozen=True, kw_only=True)
-class ArrayRule:
-    """Arrays whose elements, described by the column's only part, the ``element`` rule makes.
-
-    ``shapes`` are those of arrays of several dimensions, with their shares of all arrays; the others have ``lengths``.
-    """
-
-    column: str
-    element: Rule
-    lengths: Quantiles
-    shapes: tuple[tuple[tuple[int, ...], float], ...] = ()
-    unique: bool = False
-    null_share: float = 0.0
-
-
-@dataclass(frozen=True, kw_only=True)
-class RangeRule:
-    """Ranges: a bound, and how far the other one is from it.
-
-    ``bound`` makes the lower bound (the upper one where there is no lower), ``widths`` are differences on its axis;
-    without them both bounds are the same. ``forms`` are the brackets with their shares, ``-`` for a side without bound:
-    ``[)``, ``-]``, ``--``; and ``empty``.
-    """
-
-    column: str
-    bound: Rule
-    widths: Marginal | None
-    forms: tuple[tuple[str, float], ...]
-    unique: bool = False
-    null_share: float = 0.0
-
-
-@dataclass(frozen=True, kw_only=True)
-class MultirangeRule:
-    """Multiranges of ``lengths`` ranges."""
-
-    column: str
-    element: Rule
-    lengths: Quantiles
-    null_share: float = 0.0
-
-
-@dataclass(frozen=True, kw_only=True)
-class CompositeRule:
-    """Values of a composite type: one rule for each of the column's parts."""
-
-    column: str
-    fields: tuple[Rule, ...]
-    unique: bool = False
-    null_share: float = 0.0
-
-
-@dataclass(frozen=True, kw_only=True)
-class NetworkRule:
-    """Addresses of test networks. ``prefixes`` are (4 or 6, bits of the prefix, share); MAC addresses have none."""
-
-    column: str
-    prefixes: tuple[tuple[int, int, float], ...]
-    unique: bool
-    null_share: float = 0.0
-
-
-@dataclass(frozen=True, kw_only=True)
-class BitRule:
-    """Strings of bits; ``ones`` is the share of ones at each of the first places, ``rest`` at those after them."""
-
-    column: str
-    lengths: Quantiles
-    ones: tuple[float, ...]
-    rest: float
-    unique: bool
-    null_share: float = 0.0
-
-
-@dataclass(frozen=True, kw_only=True)
-class GeometryRule:
-    """Shapes in a plane, within the box that the source's are in.
-
-    ``x`` and ``y`` are quantiles of a shape's first point, ``sizes`` of what it measures from there (a radius, a
-    distance to a further point), ``points`` of the number of points of paths and polygons. ``open_share`` of the paths
-    are open. For lines, which are ``Ax + By + C = 0``, x is A, y is B and the size C.
-    """
-
-    column: str
-    x: Quantiles
-    y: Quantiles
-    sizes: Quantiles
-    points: Quantiles
-    decimals: int | None
-    open_share: float = 0.0
-    null_share: float = 0.0
-
-
-@dataclass(frozen=True, kw_only=True)
-class SearchRule:
-    """Documents or queries of a text search, of common words. ``positions`` is the share of words with a position."""
-
-    column: str
-    words: Quantiles
-    positions: float = 0.0
-    null_share: float = 0.0
-
-
-@dataclass(frozen=True, kw_only=True)
-class PathRule:
-    """Paths of labels from a tree's root down.
-
-    ``levels`` are the labels that many rows share with their shares, for the first levels that are made of such; below
-    them labels are common words.
-    """
-
-    column: str
-    depths: Quantiles
-    levels: tuple[tuple[tuple[str, float], ...], ...]
-    unique: bool
-    null_share: float = 0.0
-
-
-@dataclass(frozen=True, kw_only=True)
-class VectorRule:
-    """Vectors of ``dimensions`` normal numbers; scaled to length 1 if ``unit``."""
-
-    column: str
-    dimensions: int
-    mean: float
-    deviation: float
-    unit: bool
     null_share: float = 0.0
 
 

@@ -63,11 +63,16 @@ def copied_tables(schema: Schema) -> frozenset[TableKey]:
     return frozenset(
         table.key
         for table in schema.tables
-        if _is_bookkeeping(table) and not table.foreign_keys and table.key not in referred
+        if _is_copied(table) and not table.foreign_keys and table.key not in referred
     )
 
 
-def _is_bookkeeping(table: Table) -> bool:
+def is_bookkeeping(key: TableKey) -> bool:
+    """Whether a table is called like one of bookkeeping."""
+    return key.rpartition(".")[2].strip('"').lower() in BOOKKEEPING
+
+
+def _is_copied(table: Table) -> bool:
     wanted = BOOKKEEPING.get(table.name.lower())
     columns = {column.name.lower() for column in table.columns}
     return wanted is not None and (not wanted or any(names <= columns for names in wanted))

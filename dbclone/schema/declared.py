@@ -73,8 +73,8 @@ def _with_key(text: str, child: Table, mine: Sequence[str], parent: Table, their
     referenced = [_column(text, parent, name) for name in theirs]
     if len(columns) != len(referenced):
         raise _wrong(text, f"{len(columns)} columns cannot refer to {len(referenced)}")
-    for column, key in zip(columns, referenced, strict=True):
-        _refuse_other_kind(text, column, key)
+    for column, other in zip(columns, referenced, strict=True):
+        _refuse_other_kind(text, column, other)
     names = tuple(column.name for column in referenced)
     if not any(set(names) == set(unique) for unique in parent.uniques()):
         raise _wrong(text, f"({', '.join(names)}) of {parent.key} is no primary key and no unique key")
@@ -86,9 +86,10 @@ def _with_key(text: str, child: Table, mine: Sequence[str], parent: Table, their
         validated=False,
         declared=True,
     )
-    if any((k.columns, k.parent, k.parent_columns) == (key.columns, key.parent, names) for k in child.foreign_keys):
-        return child
-    return dataclasses.replace(child, foreign_keys=(*child.foreign_keys, key))
+    same = [
+        k for k in child.foreign_keys if (k.columns, k.parent, k.parent_columns) == (key.columns, key.parent, names)
+    ]
+    return child if same else dataclasses.replace(child, foreign_keys=(*child.foreign_keys, key))
 
 
 def _with_label(text: str, child: Table, label: re.Match[str], parent: Table, theirs: str) -> Table:

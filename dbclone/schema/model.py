@@ -1,7 +1,8 @@
 """What a database is: tables, columns, keys and checks, as frozen values.
 
-Pure: no connection, no pandas. :mod:`dbclone.db.reflect` builds these from a live database, everything later reads them.
-Columns of keys are always tuples, in the order of the constraint. Tables are referred to by their :data:`TableKey`.
+Pure: no connection, no pandas. :mod:`dbclone.db.reflect` builds these from a live database, everything later reads
+them. Columns of keys are always tuples, in the order of the constraint. Tables are referred to by their
+:data:`TableKey`.
 """
 
 from __future__ import annotations
@@ -198,7 +199,8 @@ class Table:
     """A table that holds rows. A partitioned table is one table; its partitions are not listed.
 
     ``routing`` is the condition that a row belongs to one of the partitions and keeps its CHECKs; None if there is none
-    that some row could break. ``partition_keys`` are unique keys of single partitions, the partition as their predicate.
+    that some row could break. ``partition_keys`` are unique keys of single partitions, the partition as their
+    predicate.
     """
 
     schema: str | None

@@ -6,13 +6,14 @@ roles of foreign keys are decided in :mod:`dbclone.schema.roles`, the stars in :
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
 from dbclone.errors import PlanError, at_most
 from dbclone.schema import graph
 from dbclone.schema.bookkeeping import copied_tables
-from dbclone.schema.model import Schema, TableKey
+from dbclone.schema.model import Schema, Table, TableKey
 from dbclone.schema.plan import (
     STAR_COLUMNS,
     Backfill,
@@ -21,6 +22,7 @@ from dbclone.schema.plan import (
     Note,
     Plan,
     PlanOptions,
+    Reference,
     Star,
     Step,
     Suspend,
@@ -41,6 +43,14 @@ def make_plan(schema: Schema, source_rows: Mapping[TableKey, int], options: Plan
     layer = graph.layers(schema)
     roles = references(schema, primary_parents(schema, layer, source_rows))
     rows = _target_rows(schema, source_rows, options)
+    asked = {key for key, _ in options.rows}
+    capped = []
+    for key in order:
+        most = _most_rows(schema.table(key), roles[key], rows)
+        if key not in asked and rows[key] > most:
+            message = f"{most:,} rows are made, not {rows[key]:,}: its unique keys have no more combinations then"
+            capped.append(Note(table=key, message=message))
+            rows[key] = most
     described = tuple(
         TablePlan(
             table=key,
@@ -60,7 +70,7 @@ def make_plan(schema: Schema, source_rows: Mapping[TableKey, int], options: Plan
         tables=tables,
         stars=stars,
         steps=_steps(schema, order, deferred),
-        notes=tuple(_notes(schema, tables, stars, deferred)),
+        notes=(*capped, *_notes(schema, tables, stars, deferred)),
         cost=_cost(schema, tables, stars),
         latents=options.latents,
     )
@@ -97,6 +107,20 @@ def _target_rows(schema: Schema, source_rows: Mapping[TableKey, int], options: P
     return rows
 
 
+def _most_rows(table: Table, roles: Sequence[Reference], rows: Mapping[TableKey, int]) -> int:
+    """Return how many rows a table can have: as many as the rows that its unique keys are made of have combinations.
+
+    A table of pairs that holds half of them cannot be made half as large as its parents are: these have a quarter then.
+    """
+    most = 2**63 - 1
+    for unique in table.uniques():
+        inside = [r for r in roles if r.role in ("primary", "link") and r.sets and set(r.sets) <= set(unique)]
+        covered = {name for reference in inside for name in reference.sets}
+        if covered == set(unique) and not any(table.column(name).nullable for name in unique):
+            most = min(most, math.prod(rows[reference.foreign_key.parent] for reference in inside))
+    return most
+
+
 _INTEGER_LIMIT = {2: 2**15 - 1, 4: 2**31 - 1, 8: 2**63 - 1}
 
 
@@ -121,6 +145,12 @@ def _refuse_impossible_rows(schema: Schema, tables: Sequence[TablePlan]) -> None
                     f"{plan.table}: {plan.rows:,} rows, but {fk.name} allows one for each of the "
                     f"{rows[parent]:,} rows of {parent}; lower --rows {plan.table}"
                 )
+        most = _most_rows(table, plan.references, rows)
+        if plan.rows > most and len(plan.references) > 1:
+            problems.append(
+                f"{plan.table}: {plan.rows:,} rows, but the rows that its unique key refers to have only {most:,} "
+                f"combinations; lower --rows {plan.table}"
+            )
     if problems:
         raise PlanError(problems[0] if len(problems) == 1 else f"{len(problems)} row counts are impossible",
                         details=() if len(problems) == 1 else at_most(problems))  # fmt: skip
@@ -181,14 +211,13 @@ def _table_notes(schema: Schema, plan: TablePlan) -> Iterator[Note]:
         return
     for reference in plan.links:
         key = reference.foreign_key
-        if reference.role == "self":
-            what = "the rows form trees of the learned depths, or as they do in the source"
-        else:
-            what = f"a row of {key.parent} is chosen by learned fan-out and by one learned score"
+        what = "a row of the table itself" if reference.role == "self" else f"a row of {key.parent}"
+        trees = "; where the sampled rows go in no circles, they form trees of the learned depths"
         yield Note(
             table=plan.table,
-            message=f"{key.name} ({', '.join(key.columns)}) is a link: {what}, so it keeps its fan-out and its main "
-            "association, not each pair of columns",
+            message=f"{key.name} ({', '.join(key.columns)}) is a link: {what} is chosen by learned fan-out and by one "
+            "learned score, so it keeps its fan-out and its main association, not each pair of columns"
+            + (trees if reference.role == "self" else ""),
         )
     if plan.apart:
         names = ", ".join(at_most(plan.apart))

@@ -1,9 +1,9 @@
 """What each foreign key of a table is used for, and which columns a table makes itself.
 
 **The primary parent.** Among a table's foreign keys to other tables, the first by this order that keeps the primary
-parents free of cycles: in the primary key (or another unique key) before not; NOT NULL before nullable; the deeper
-layer before the shallower (a line belongs to its basket, not to its product); the parent with more rows before fewer
-(more, smaller groups teach more); then constraint order.
+parents free of cycles: in the primary key (or another unique key) before not; NOT NULL before nullable; one that
+fulfils others by the way before one that does not; the deeper layer before the shallower (a line belongs to its basket,
+not to its product); the parent with more rows before fewer (more, smaller groups teach more); then constraint order.
 
 **Columns that would refer to themselves.** Each referencing column takes the value of the column it refers to, which
 may itself refer to another. Where that goes in a circle (a customer's id names its last order's customer, which is that
@@ -31,9 +31,11 @@ def primary_parents(
         keyed = {name for key in table.uniques() for name in key}
         for number, key in enumerate(table.foreign_keys):
             if key.parent != table.key:
+                implied = sum(other is not key and _implies(schema, key, other) for other in table.foreign_keys)
                 preference = (
                     not keyed.issuperset(key.columns),
                     table.nullable(key),
+                    -implied,
                     -layer[key.parent],
                     -source_rows[key.parent],
                 )
@@ -66,8 +68,8 @@ def references(schema: Schema, primary: Mapping[TableKey, ForeignKey]) -> dict[T
 def _references(schema: Schema, table: Table, primary: ForeignKey | None, own: set[Place]) -> tuple[Reference, ...]:
     """Return the references of a table, primary first, those to the table itself last.
 
-    Between them those that always refer to a row, the wide ones first, before those that may be NULL: they decide columns
-    that take no NULL.
+    Between them those that always refer to a row, the wide ones first, before those that may be NULL: they decide
+    columns that take no NULL.
     """
     others = [key for key in table.foreign_keys if key is not primary]
     others.sort(key=lambda key: (key.parent == table.key, table.nullable(key), -len(key.columns)))

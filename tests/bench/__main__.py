@@ -20,10 +20,8 @@ def main() -> None:
     parser.add_argument("--full", action="store_true", help="with all 20.9 million promotions")
     parser.add_argument("--out", type=Path, default=Path("bench.json"), help="where the figures go")
     options = parser.parse_args()
-    figures: list[dict[str, Any]] = []
     learn.warm_up()
-    for parents in (30,) if options.smoke else (300, 1_000):
-        figures.append(_told(learn.run(parents)))
+    figures = [_told(learn.run(parents)) for parents in ((30,) if options.smoke else (300, 1_000))]
     figures.append(_told(load.run(smoke=options.smoke, full=options.full)))
     options.out.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
 

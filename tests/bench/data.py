@@ -7,7 +7,8 @@ import pandas as pd
 
 
 def retail(households: int, *, per_household: int = 40, seed: int = 0) -> dict[str, pd.DataFrame]:
-    """Return ``household``, twice as many ``product`` and ``transaction`` (about ``households × per_household`` rows)."""
+    """Return ``household``, twice as many ``product`` and ``transaction`` (about ``households × per_household`` rows).
+    """
     random = np.random.default_rng(seed)
     wealth = random.normal(size=households)
     household = pd.DataFrame(
@@ -35,13 +36,14 @@ def retail(households: int, *, per_household: int = 40, seed: int = 0) -> dict[s
     quantity = np.maximum(1, random.poisson(0.4 + 0.15 * np.exp(0.3 * wealth[owner]))).astype(float)
     sold = random.choice(products, rows, p=popularity / popularity.sum())
     price = np.round(np.exp(1 + 0.4 * level[sold] + 0.1 * wealth[owner] + random.normal(scale=0.4, size=rows)), 2)
+    usual_day = random.uniform(100, 600, households)
     discount = np.round(np.where(random.random(rows) < 0.45, price * random.beta(1.5, 5, rows), 0), 2)
     transaction = pd.DataFrame(
         {
             "transaction_id": np.arange(rows),
             "household_id": owner,
             "product_id": sold,
-            "day": np.clip(np.round(random.uniform(100, 600, households)[owner] + random.normal(scale=90, size=rows)), 1, 711),
+            "day": np.clip((usual_day[owner] + random.normal(scale=90, size=rows)).round(), 1, 711),
             "minute": np.clip(random.normal(900, 250, rows).round(), 0, 1439),
             "quantity": quantity,
             "sales_value": np.round(price * quantity, 2),

@@ -78,8 +78,8 @@ def _restore(source: str, target: str) -> None:
     assert programs is not None
     dump = [str(programs / "pg_dump"), "-Fc", "-Z0", "--dbname", _libpq(source)]
     restore = [str(programs / "pg_restore"), "--no-owner", "--dbname", _libpq(target)]
-    with subprocess.Popen(dump, stdout=subprocess.PIPE) as process:  # noqa: S603
-        subprocess.run(restore, stdin=process.stdout, check=True)  # noqa: S603
+    with subprocess.Popen(dump, stdout=subprocess.PIPE) as process:
+        subprocess.run(restore, stdin=process.stdout, check=True)
 
 
 def _libpq(url: str) -> str:

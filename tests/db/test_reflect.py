@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Sequence
 
@@ -52,10 +53,18 @@ TYPES = {
     "jsonb": ("json", {}),
     "integer[]": ("array", {}),
     "mood": ("enum", {"enum_values": ("sad", "ok", "happy")}),
-    "inet": ("other", {}),
-    "xml": ("other", {}),
-    "int4range": ("other", {}),
-    "tsvector": ("other", {}),
+    "character varying(4)[]": (
+        "array",
+        {"parts": (Column(name="v", type="character varying(4)", kind="text", length=4),)},
+    ),
+    "int4range": ("range", {"parts": (Column(name="v", type="integer", kind="integer", bytes=4),)}),
+    "inet": ("network", {}),
+    "bit varying(5)": ("bits", {"length": 5}),
+    "xml": ("xml", {}),
+    "tsvector": ("search", {}),
+    "polygon": ("geometry", {}),
+    "regclass": ("other", {}),
+    "oidvector": ("other", {}),
 }
 
 
@@ -65,7 +74,8 @@ def test_every_type_has_a_kind_and_its_measures(database: str) -> None:
     for number, (declared, (kind, measures)) in enumerate(TYPES.items()):
         found = column(schema, "t", f"c{number}")
         assert (found.type, found.kind) == (declared, kind)
-        assert {name: getattr(found, name) for name in measures} == measures
+        described = dataclasses.replace(found, parts=tuple(dataclasses.replace(p, name="v") for p in found.parts))
+        assert {name: getattr(described, name) for name in measures} == measures
 
 
 def test_a_domain_is_its_base_type_with_what_it_demands(database: str) -> None:

@@ -140,7 +140,7 @@ CREATE TABLE event_line (id uuid PRIMARY KEY DEFAULT gen_random_uuid(), event uu
     note text, UNIQUE (event, line));
 INSERT INTO event_line (event, line) SELECT e.id, l FROM (SELECT id, row_number() OVER () AS n FROM event) e, generate_series(1, 1 + (n % 4)::int) l;
 CREATE TABLE crew (clerk int PRIMARY KEY REFERENCES clerk, airline char(5) NOT NULL REFERENCES airline, place int NOT NULL, UNIQUE (airline, place));
-INSERT INTO crew SELECT n, (SELECT code FROM airline ORDER BY code OFFSET n % 30 LIMIT 1), 10 * (n / 30) FROM generate_series(1, 150) n;
+INSERT INTO crew SELECT n, (SELECT code FROM airline ORDER BY code OFFSET (n - 1) % 30 LIMIT 1), 10 * ((n - 1) / 30) FROM generate_series(1, 150) n;
 CREATE TABLE flight_leg (airline char(5), number int, place int, km int, PRIMARY KEY (airline, number, place),
     FOREIGN KEY (airline, number) REFERENCES flight);
 INSERT INTO flight_leg SELECT airline, number, p, p * 10 FROM flight, generate_series(0, number % 3) p;

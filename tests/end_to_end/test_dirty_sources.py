@@ -11,29 +11,24 @@ from contextlib import contextmanager
 import psycopg
 import pytest
 
-from dbclone.db import embedded
 from tests.command import dbclone, with_password
-from tests.conftest import Server
 from tests.end_to_end.conftest import query
 from tests.judge import Judge, conninfo, difference
 
 
 @pytest.fixture
-def clone(
-    server: Server, embedded_server: embedded.EmbeddedServer, make_database: Callable[[], str]
-) -> Callable[[str], str]:
+def clone(make_database: Callable[[], str]) -> Callable[[str], str]:
     """Return a function that runs a script, clones what it made, and returns the URL of the twin.
 
     What holds for every twin is asserted here: the same definition, as many rows, and none that breaks a rule.
     """
-    del server
 
     def run(script: str) -> str:
         source, target = make_database(), make_database()
         query(source, script)
         done = dbclone("clone", with_password(source), with_password(target), "--seed", "11", "--quiet")
         assert done.code == 0, done.err
-        assert difference(source, target, embedded_server.bin_dir) == ""
+        assert difference(source, target) == ""
         with judge(source) as there, judge(target) as here:
             assert here.counts() == there.counts()
             assert here.constraints() == there.constraints()

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 import psycopg
 import pytest
 
-from dbclone.db import embedded
 from dbclone.examples import load_example
 from tests.command import Finished, dbclone, with_password
 from tests.conftest import Server
@@ -57,8 +56,8 @@ def cloned(server: Server) -> Iterator[Cloned]:
     server.drop_database(target)
 
 
-def test_the_definition_is_the_source_s(cloned: Cloned, embedded_server: embedded.EmbeddedServer) -> None:
-    assert difference(cloned.source_url, cloned.target_url, embedded_server.bin_dir) == ""
+def test_the_definition_is_the_source_s(cloned: Cloned) -> None:
+    assert difference(cloned.source_url, cloned.target_url) == ""
 
 
 def test_every_table_has_as_many_rows(cloned: Cloned) -> None:

@@ -90,7 +90,7 @@ def test_another_version_is_refused_with_both_numbers(file: Path) -> None:
         content["header.json"] = json.dumps({**json.loads(content["header.json"]), "version": 99}).encode()
 
     rewrite(file, newer)
-    with pytest.raises(ConfigurationError, match="version 99, this dbclone reads version 1"):
+    with pytest.raises(ConfigurationError, match="version 99, this dbclone reads 1"):
         load_model(file)
 
 

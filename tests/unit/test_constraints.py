@@ -1,4 +1,4 @@
-"""Rows that break a condition are found in bulk and repaired from rows that fulfil it, without undoing anything else."""
+"""Rows that break a condition are found in bulk and repaired from rows that fulfil it; nothing else is undone."""
 
 from __future__ import annotations
 
@@ -149,9 +149,7 @@ def test_null_is_the_last_resort() -> None:
 
 def test_exactly_one_of_three() -> None:
     random = np.random.default_rng(4)
-    columns = {
-        name: pa.array(np.arange(ROWS), mask=random.random(ROWS) < 0.5) for name in ("cash", "card", "voucher")
-    }
+    columns = {name: pa.array(np.arange(ROWS), mask=random.random(ROWS) < 0.5) for name in ("cash", "card", "voucher")}
     may = freedom(*columns, nullable=frozenset(columns))
     repaired(columns, judge_of(columns, "num_nonnulls(cash, card, voucher) = 1"), may)
 
@@ -246,3 +244,10 @@ def test_dates_are_judged_as_dates() -> None:
     columns = {"born": pa.array([dt.date(1800, 1, 1), dt.date(1990, 1, 1)] * (ROWS // 2))}
     found = judge_of(columns, "born >= '1930-01-01'::date AND born <= (now() - '18 years'::interval)")
     assert found.violators(columns).sum() == ROWS // 2
+
+
+def test_texts_that_all_differ_are_written_otherwise() -> None:
+    columns = {"slug": pa.array([f"Oak Tree {n:x}" for n in range(ROWS)])}
+    found = judge_of(columns, "slug ~ '^[a-z0-9-]+$'")
+    done = repaired(columns, found, freedom(respelled=frozenset({"slug"})))
+    assert len(done.columns["slug"].unique()) == ROWS

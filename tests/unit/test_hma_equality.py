@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from dbclone.learn.hma import extension_frame
 from dbclone.learn.closed_form import extend
+from dbclone.learn.hma import extension_frame
 
 
 def random_tables(seed: int, *, parents: int = 40, rows: int = 400) -> dict[str, pd.DataFrame]:
-    """A parent and a child table with childless parents, single children, NULL keys, constant and nearly constant columns."""
+    """A parent and a child table with childless parents, single children, NULL keys, constant and nearly constant
+    columns.
+    """
     random = np.random.default_rng(seed)
     key = random.integers(0, parents * 3 // 4, rows).astype(float)
     key[-1] = parents - 1  # a single child
@@ -39,7 +40,7 @@ def metadata() -> Any:
     from sdv.metadata import Metadata
 
     number = {"sdtype": "numerical"}
-    columns = {name: number for name in ("amount", "count", "constant", "flat", "copy")}
+    columns = dict.fromkeys(("amount", "count", "constant", "flat", "copy"), number)
     return Metadata.load_from_dict(
         {
             "tables": {

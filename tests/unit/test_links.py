@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from dbclone.generate.counts import fit_counts
 from dbclone.generate.links import Groups, index_link
 from dbclone.generate.streams import Streams
-from dbclone.generate.unique import exchange, repeats
 
 
 @given(
@@ -69,23 +68,3 @@ def test_groups_choose_only_parents_that_agree() -> None:
     groups = Groups([pa.array(["a", "a", "b"]), pa.array([1, 2, 1])], np.zeros(3), np.ones(3))
     columns = [pa.array(["a", "b", "b", None]), pa.array([2, 1, 2, 1])]
     assert groups.choose(columns, np.zeros(4), np.zeros(4, dtype=bool)).tolist() == [1, 2, -1, -1]
-
-
-@given(st.integers(0, 2**32))
-def test_exchanging_makes_pairs_unique_and_keeps_the_fan_out(seed: int) -> None:
-    random = np.random.default_rng(seed)
-    fixed, chosen = np.repeat(np.arange(100), 6), random.integers(0, 60, 600)
-    found = exchange(fixed, chosen, 60, random.normal(size=600), random)
-    assert not len(repeats(fixed * 60 + found))
-    moved = np.abs(np.bincount(found, minlength=60) - np.bincount(chosen, minlength=60)).sum()
-    assert moved <= 0.02 * 600
-
-
-def test_a_saturated_family_gets_every_parent_once() -> None:
-    found = exchange(np.zeros(7, dtype=np.int64), np.zeros(7, dtype=np.int64), 7, np.zeros(7), np.random.default_rng(0))
-    assert sorted(found.tolist()) == list(range(7))
-
-
-def test_more_children_than_parents_to_link_are_refused() -> None:
-    with pytest.raises(ValueError, match="more children"):
-        exchange(np.zeros(8, dtype=np.int64), np.zeros(8, dtype=np.int64), 7, np.zeros(8), np.random.default_rng(0))

@@ -13,13 +13,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dbclone.learn.codes import learn_masks
 from dbclone.learn.axes import learned_axis
+from dbclone.learn.codes import learn_masks
 from dbclone.learn.rules import column_facts, make_rule
 from dbclone.model.literals import typed
 from dbclone.model.marginal import INFINITE, LARGEST, NOT_A_NUMBER
 from dbclone.model.rules import (
-    ArrayRule,
     BinaryRule,
     ChoiceRule,
     CodeRule,
@@ -33,6 +32,7 @@ from dbclone.model.rules import (
     TextRule,
     UuidKey,
 )
+from dbclone.model.structures import ArrayRule
 from dbclone.schema.classify import classify
 from dbclone.schema.model import Column
 

@@ -16,9 +16,7 @@ from dbclone.schema.model import Column, Exclusion, Table, TableKey, UniqueKey
 
 
 def table(*columns: Column, keys: tuple[UniqueKey, ...] = (), exclusions: tuple[Exclusion, ...] = ()) -> Table:
-    return Table(
-        schema="public", name="t", key=TableKey("t"), columns=columns, unique_keys=keys, exclusions=exclusions
-    )
+    return Table(schema="public", name="t", key=TableKey("t"), columns=columns, unique_keys=keys, exclusions=exclusions)
 
 
 def text(name: str, type: str = "text") -> Column:

@@ -20,7 +20,6 @@ from dbclone.learn.rules import column_facts, make_rule
 from dbclone.model.flow import arrow_type
 from dbclone.model.marginal import Marginal, fit_marginal
 from dbclone.model.rules import (
-    ArrayRule,
     BinaryRule,
     ChoiceRule,
     CodeRule,
@@ -39,6 +38,7 @@ from dbclone.model.rules import (
     TextRule,
     UuidKey,
 )
+from dbclone.model.structures import ArrayRule
 from dbclone.schema.classify import classify, iban_valid, luhn_valid, pattern_of
 from dbclone.schema.model import Column, TypeKind
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
@@ -55,8 +55,9 @@ class ColumnFacts:
 
 
 class CheckFacts(NamedTuple):
-    """The columns of a CHECK constraint, and whether existing rows are known to pass it."""
+    """The condition of a CHECK constraint, its columns, and whether existing rows are known to pass it."""
 
+    expression: str
     columns: tuple[str, ...]
     validated: bool
 
@@ -165,6 +166,28 @@ class SequenceState:
     def is_past(self) -> bool:
         """Whether the next value cannot be one that a row has."""
         return self.extreme is None or (self.next > self.extreme if self.ascending else self.next < self.extreme)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Definition:
+    """One object as its database defines it: ``name`` is qualified and quoted, ``sql`` makes it.
+
+    ``table`` is the table that it is or belongs to. ``parts`` are what a table consists of, by ``column name``, ``check
+    name``, ``setting name`` (of a column) and ``options``. ``needs`` are the keys of what must be there before it.
+    """
+
+    kind: str
+    name: str
+    sql: str
+    table: TableKey | None = None
+    parts: Mapping[str, str] = field(default_factory=dict)
+    needs: frozenset[tuple[str, str]] = frozenset()
+    partition: bool = False
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """What the same object of another database has as well: kind and name."""
+        return self.kind, self.name
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -296,6 +319,24 @@ class Dialect(ABC):
         """Return the database's own definition of ``schema``; ConfigurationError if the tools for that are missing."""
 
     @abstractmethod
+    def definitions(self, connection: Connection, default_schema: str | None) -> tuple[Definition, ...]:
+        """Return everything that the user's schemas hold, each after what it needs. Takes no locks."""
+
+    @abstractmethod
+    def drop_statement(self, definition: Definition) -> str:
+        """Return the SQL that removes an object; nothing if it goes with another one."""
+
+    @abstractmethod
+    def refresh_statement(self, definition: Definition) -> str:
+        """Return the SQL that fills a materialized view; nothing for anything else."""
+
+    @abstractmethod
+    def change_statements(
+        self, connection: Connection, old: Definition, new: Definition
+    ) -> tuple[str, ...] | None:
+        """Return the SQL that makes ``old`` into ``new`` where it is; None if it is dropped and made anew instead."""
+
+    @abstractmethod
     def qualify_names(self, connection: Connection) -> None:
         """Have the catalogue name the schema of everything in the definitions that it prints, in this transaction."""
 
@@ -341,6 +382,10 @@ class Dialect(ABC):
     @abstractmethod
     def disable_triggers(self, connection: Connection, tables: Sequence[Table]) -> TriggerState:
         """Disable the user's triggers on ``tables`` as far as the role may; say how to enable the same ones again."""
+
+    @abstractmethod
+    def refresh_views(self, connection: Connection, tables: Sequence[Table]) -> None:
+        """Fill anew the materialized views that read ``tables`` and hold rows, as far as the role may."""
 
     @abstractmethod
     def defer_constraints(self, connection: Connection) -> None:

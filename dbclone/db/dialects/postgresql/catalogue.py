@@ -51,13 +51,18 @@ FROM chain c JOIN pg_catalog.pg_constraint o ON o.contypid = c.member AND o.cont
 ORDER BY c.oid, o.conname
 """)
 
+# Not the Inspector's: it reads pg_get_constraintdef's text by regular expression, and finds no condition in one that
+# ends with NOT ENFORCED. Such a CHECK is a comment, no rule.
 _CHECKS = text("""
 SELECT o.conrelid AS table, o.conname AS name, o.convalidated AS validated,
+       pg_catalog.pg_get_expr(o.conbin, o.conrelid, true) AS expression,
        ARRAY(SELECT a.attname::text FROM unnest(o.conkey) WITH ORDINALITY k (attnum, number)
              JOIN pg_catalog.pg_attribute a ON a.attrelid = o.conrelid AND a.attnum = k.attnum
              ORDER BY k.number) AS columns
 FROM pg_catalog.pg_constraint o
 WHERE o.conrelid = ANY (CAST(:tables AS oid[])) AND o.contype = 'c'
+  AND coalesce((to_jsonb(o) ->> 'conenforced')::boolean, true)
+ORDER BY o.conrelid, o.conname
 """)
 
 # From the catalogue, because SQLAlchemy 2.1 takes these out of pg_get_constraintdef's text by regular expression, and
@@ -188,7 +193,9 @@ def read_catalogue(connection: Connection) -> Catalogue:
                 columns={row.name: _column(row, types) for row in columns[table.oid]},
                 foreign_keys=_foreign_keys(foreign_keys[table.oid], default),
                 unique_keys=tuple(map(_unique_key, unique_keys[table.oid])),
-                checks={row.name: CheckFacts(tuple(row.columns), row.validated) for row in checks[table.oid]},
+                checks={
+                    row.name: CheckFacts(row.expression, tuple(row.columns), row.validated) for row in checks[table.oid]
+                },
                 domain_checks=tuple(
                     _domain_check(column.name, check)
                     for column in columns[table.oid]

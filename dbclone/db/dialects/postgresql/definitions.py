@@ -1,8 +1,8 @@
 """PostgreSQL's definition of a database out of its catalogue: the words of ``pg_get_viewdef``, ``pg_get_indexdef`` and
 their like, put together where there is no such function (tables, types, sequences).
 
-Used where no ``pg_dump`` can be run, and to compare two databases: it takes no locks, and two servers say the same thing
-in the same words. All names are qualified. What it does not describe is named by :func:`undescribed`.
+Used where no ``pg_dump`` can be run, and to compare two databases: it takes no locks, and two servers say the same
+thing in the same words. All names are qualified. What it does not describe is named by :func:`undescribed`.
 """
 
 from __future__ import annotations
@@ -115,10 +115,11 @@ def _tables(connection: Connection, needs: Mapping[Address, set[Address]]) -> It
     local: defaultdict[int, list[str]] = defaultdict(list)
     settings: defaultdict[int, list[str]] = defaultdict(list)
     for table, kind, name, is_local, line, setting in _rows(connection, queries.TABLE_PARTS):
-        parts[table][f"{kind} {name}"] = line + (f"; {setting}" if setting else "")
+        parts[table][f"{kind if is_local else 'inherited ' + kind} {name}"] = line
         if is_local:
             local[table].append(line)
         if setting:
+            parts[table][f"setting {name}"] = setting
             settings[table].append(setting)
     for catalogue, oid, name, identity, begin, end in _rows(connection, queries.TABLES):
         body = "\n    " + ",\n    ".join(local[oid]) + "\n" if local[oid] else ""

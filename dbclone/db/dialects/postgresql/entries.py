@@ -1,8 +1,9 @@
 """A definition as entries: what each one makes, what it needs, and the SQL that makes it.
 
-Where entries come from is the business of :mod:`.native` (``pg_dump``) and :mod:`.definitions` (the catalogue). Owns what
-is done with them: leaving out what does not belong into a twin (tables that are not cloned and whatever depends on them,
-and all that reaches other servers: foreign tables, user mappings, subscriptions), and making statements of the others.
+Where entries come from is the business of :mod:`.native` (``pg_dump``) and :mod:`.definitions` (the catalogue). Owns
+what is done with them: leaving out what does not belong into a twin (tables that are not cloned and whatever depends
+on them, and all that reaches other servers: foreign tables, user mappings, subscriptions), and making statements of
+the others.
 """
 
 from __future__ import annotations
@@ -73,13 +74,15 @@ class Owners:
     """What the catalogue says about OIDs.
 
     ``tables``: the table that a table or partition is or is part of; ``objects``: by catalogue and OID, the OID of the
-    table that an object belongs to; ``names``: of tables and partitions; ``refreshed``: materialized views with rows.
+    table that an object belongs to; ``names``: of tables and partitions; ``refreshed``: materialized views with rows;
+    ``partitions``: tables that are one.
     """
 
     tables: Mapping[int, TableKey]
     objects: Mapping[tuple[int, int], int]
     names: Mapping[int, str]
     refreshed: Mapping[int, tuple[str, str]]
+    partitions: Set[int] = frozenset()
 
     def table_of(self, entry: Entry) -> TableKey | None:
         """Return the table that the entry is or belongs to."""
@@ -88,7 +91,7 @@ class Owners:
 
 def definition_of(connection: Connection, schema: Schema, entries: Sequence[Entry]) -> Ddl:
     """Return the entries that a clone of the tables of ``schema`` has, as statements."""
-    owners = _owners(connection, schema.default_schema)
+    owners = owners_of(connection, schema.default_schema)
     kept, lost = _without(_whole_views(entries, owners), owners, frozenset(table.key for table in schema.tables))
     before = [_statement(entry, owners) for entry in kept if entry.section == "pre-data"]
     after = [_statement(entry, owners) for entry in kept if entry.section == "post-data"]
@@ -104,10 +107,11 @@ def definition_of(connection: Connection, schema: Schema, entries: Sequence[Entr
     )
 
 
-def _owners(connection: Connection, default_schema: str | None) -> Owners:
+def owners_of(connection: Connection, default_schema: str | None) -> Owners:
+    """Return what the catalogue says about OIDs."""
     relations = connection.execute(
         text("""
-        SELECT c.oid, c.relname, n.nspname, r.relname
+        SELECT c.oid, c.relname, n.nspname, r.relname, c.relispartition
         FROM pg_class c
         JOIN pg_class r ON r.oid = coalesce(pg_partition_root(c.oid), c.oid)
         JOIN pg_namespace n ON n.oid = r.relnamespace
@@ -129,10 +133,11 @@ def _owners(connection: Connection, default_schema: str | None) -> Owners:
         WHERE c.relkind = 'm' AND c.relispopulated""")
     )
     return Owners(
-        tables={oid: table_key(namespace, root, default_schema) for oid, _, namespace, root in relations},
+        tables={oid: table_key(namespace, root, default_schema) for oid, _, namespace, root, _ in relations},
         objects={(catalogue, oid): table for catalogue, oid, table in objects},
-        names={oid: name for oid, name, _, _ in relations},
+        names={oid: name for oid, name, _, _, _ in relations},
         refreshed={oid: (namespace, name) for oid, namespace, name in refreshed},
+        partitions=frozenset(oid for oid, _, _, _, is_partition in relations if is_partition),
     )
 
 

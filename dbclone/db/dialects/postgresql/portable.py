@@ -34,6 +34,23 @@ _NOT_PORTABLE = text("""
         FROM pg_rewrite r JOIN pg_class c ON c.oid = r.ev_class WHERE r.rulename <> '_RETURN'
         UNION ALL SELECT 'composite type', t.oid::regtype::text, 'pg_type'::regclass, t.oid, t.typnamespace
         FROM pg_type t JOIN pg_class c ON c.oid = t.typrelid AND c.relkind = 'c'
+        UNION ALL SELECT 'sequence ownership', format('%s by %s.%I', c.oid::regclass, d.refobjid::regclass, a.attname),
+               'pg_class'::regclass, c.oid, c.relnamespace
+        FROM pg_class c
+        JOIN pg_depend d ON d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'a'
+            AND d.refclassid = 'pg_class'::regclass
+        JOIN pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
+        WHERE c.relkind = 'S'
+        UNION ALL SELECT 'sequence options', c.oid::regclass::text, 'pg_class'::regclass, c.oid, c.relnamespace
+        FROM pg_sequence q JOIN pg_class c ON c.oid = q.seqrelid
+        WHERE (q.seqstart, q.seqincrement, q.seqmin, q.seqcache, q.seqcycle) <> (1, 1, 1, 1, false)
+          AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid
+                          AND d.deptype = 'i')
+        UNION ALL SELECT 'storage of a column', format('%s.%I', c.oid::regclass, a.attname), 'pg_class'::regclass,
+        c.oid,
+               c.relnamespace
+        FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_type t ON t.oid = a.atttypid
+        WHERE c.relkind IN ('r', 'p') AND a.attnum > 0 AND NOT a.attisdropped AND a.attstorage <> t.typstorage
         UNION ALL SELECT 'statistics object', s.stxname, 'pg_statistic_ext'::regclass, s.oid, s.stxnamespace
         FROM pg_statistic_ext s
     ) o

@@ -1,7 +1,7 @@
 """The queries of :mod:`.definitions`: the catalogue's own words for what makes a database.
 
-Every query says the same on PostgreSQL 12 to 18: what came or went in between is read through ``to_jsonb``. They are run
-with an empty search path, so that every name is printed with its schema.
+Every query says the same on PostgreSQL 12 to 18: what came or went in between is read through ``to_jsonb``. They are
+run with an empty search path, so that every name is printed with its schema.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _OPTIONS = """CASE WHEN c.reloptions IS NULL THEN '' ELSE
 
 _SEQUENCE = """format('AS %s START WITH %s INCREMENT BY %s MINVALUE %s MAXVALUE %s CACHE %s%s',
     format_type(q.seqtypid, NULL), q.seqstart, q.seqincrement, q.seqmin, q.seqmax, q.seqcache,
-    CASE WHEN q.seqcycle THEN ' CYCLE' ELSE '' END)"""
+    CASE WHEN q.seqcycle THEN ' CYCLE' ELSE ' NO CYCLE' END)"""
 
 _COLLATED = """CASE WHEN {0} NOT IN (0, {1}.typcollation) THEN
     ' COLLATE ' || (SELECT format('%I.%I', cn.nspname, cc.collname) FROM pg_catalog.pg_collation cc
@@ -97,7 +97,8 @@ OBJECTS = " UNION ALL ".join(
         ),
         _object(
             "pg_type", "t", "'DOMAIN'", "t.typname",
-            """format('CREATE DOMAIN %I.%I AS %s%s%s%s%s', n.nspname, t.typname, format_type(t.typbasetype, t.typtypmod),
+            """format('CREATE DOMAIN %I.%I AS %s%s%s%s%s', n.nspname, t.typname, format_type(t.typbasetype,
+            t.typtypmod),
                """ + _COLLATED.format("t.typcollation", "b") + """, ' DEFAULT ' || t.typdefault,
                CASE WHEN t.typnotnull THEN ' NOT NULL' END,
                (SELECT string_agg(format(E'\\n    CONSTRAINT %I %s', o.conname, pg_get_constraintdef(o.oid)), ''
@@ -118,10 +119,10 @@ OBJECTS = " UNION ALL ".join(
             "pg_proc", "p", "'AGGREGATE'", "p.proname",
             """format('CREATE AGGREGATE %I.%I(%s) (%s)', n.nspname, p.proname, pg_get_function_arguments(p.oid),
                concat_ws(', ', 'SFUNC = ' || g.aggtransfn, 'STYPE = ' || format_type(g.aggtranstype, NULL),
-                   'FINALFUNC = ' || nullif(g.aggfinalfn::oid, 0)::regproc, CASE WHEN g.aggfinalextra THEN 'FINALFUNC_EXTRA' END,
-                   'COMBINEFUNC = ' || nullif(g.aggcombinefn::oid, 0)::regproc,
-                   'INITCOND = ' || quote_literal(g.agginitval),
-                   CASE p.proparallel WHEN 's' THEN 'PARALLEL = safe' WHEN 'r' THEN 'PARALLEL = restricted' END))""",
+                   'FINALFUNC = ' || nullif(g.aggfinalfn::oid, 0)::regproc, CASE WHEN g.aggfinalextra THEN
+                   'FINALFUNC_EXTRA' END, 'COMBINEFUNC = ' || nullif(g.aggcombinefn::oid, 0)::regproc, 'INITCOND = ' ||
+                   quote_literal(g.agginitval), CASE p.proparallel WHEN 's' THEN 'PARALLEL = safe' WHEN 'r' THEN
+                   'PARALLEL = restricted' END))""",
             f"""FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
                 JOIN pg_catalog.pg_aggregate g ON g.aggfnoid = p.oid WHERE {_USERS} AND g.aggkind = 'n'""",
         ),
@@ -135,7 +136,8 @@ OBJECTS = " UNION ALL ".join(
         ),
         _object(
             "pg_attrdef", "d", "'DEFAULT'", "format('%s %s', k.relname, a.attname)",
-            """format('ALTER TABLE %s%s ALTER COLUMN %I SET DEFAULT %s', CASE k.relkind WHEN 'r' THEN 'ONLY ' ELSE '' END,
+            """format('ALTER TABLE %s%s ALTER COLUMN %I SET DEFAULT %s', CASE k.relkind WHEN 'r' THEN 'ONLY ' ELSE ''
+            END,
                k.oid::regclass, a.attname, pg_get_expr(d.adbin, d.adrelid))""",
             f"""FROM pg_catalog.pg_attrdef d JOIN pg_catalog.pg_class k ON k.oid = d.adrelid
                 JOIN pg_catalog.pg_namespace n ON n.oid = k.relnamespace
@@ -236,11 +238,14 @@ TABLE_PARTS = f"""
                        FROM pg_catalog.pg_attrdef d WHERE d.adrelid = c.oid AND d.adnum = a.attnum) END,
                    CASE a.attidentity WHEN '' THEN '' ELSE (
                        SELECT format(' GENERATED %s AS IDENTITY (SEQUENCE NAME %s %s)',
-                                     CASE a.attidentity WHEN 'a' THEN 'ALWAYS' ELSE 'BY DEFAULT' END, q.seqrelid::regclass,
-                                     regexp_replace({_SEQUENCE}, '^AS \\S+ ', ''))
+                                     CASE a.attidentity WHEN 'a' THEN 'ALWAYS' ELSE 'BY DEFAULT' END,
+                                     q.seqrelid::regclass, regexp_replace({_SEQUENCE}, '^AS \\S+ ', ''))
                        FROM pg_catalog.pg_sequence q
                        WHERE q.seqrelid = pg_get_serial_sequence(c.oid::regclass::text, a.attname)::regclass) END,
-                   CASE WHEN a.attnotnull THEN ' NOT NULL' ELSE '' END),
+                   CASE WHEN a.attnotnull THEN coalesce((
+                       SELECT format(' CONSTRAINT %I NOT NULL', o.conname) FROM pg_catalog.pg_constraint o
+                       WHERE o.conrelid = c.oid AND o.contype = 'n' AND a.attnum = ANY (o.conkey)
+                         AND o.conname <> format('%s_%s_not_null', c.relname, a.attname)), ' NOT NULL') END),
                nullif(concat_ws(E';\\n',
                    CASE WHEN a.attnotnull AND NOT a.attislocal AND NOT c.relispartition THEN
                         format('ALTER TABLE ONLY %s ALTER COLUMN %I SET NOT NULL', c.oid::regclass, a.attname) END,
@@ -271,7 +276,8 @@ TABLE_PARTS = f"""
     ) parts (id, kind, name, local, line, setting, place)
     ORDER BY id, place, name
 """
-"""Table, ``column`` or ``check``, name, whether it is the table's own, its line, and what is set about it afterwards."""
+"""Table, ``column`` or ``check``, name, whether it is the table's own, its line, and what is set about it afterwards.
+"""
 
 _CLASS = "'pg_class'::regclass::oid::bigint"
 
@@ -344,8 +350,8 @@ SECOND_STATEMENTS = f"""
                   CASE WHEN o.type LIKE '%column' THEN 'COLUMN'
                        WHEN o.type LIKE '%constraint' THEN 'CONSTRAINT'
                        WHEN o.type = 'statistics object' THEN 'STATISTICS' ELSE upper(o.type) END,
-                  CASE o.type WHEN 'domain constraint' THEN replace(o.identity, ' on ', ' on domain ') ELSE o.identity END,
-                  d.description),
+                  CASE o.type WHEN 'domain constraint' THEN replace(o.identity, ' on ', ' on domain ') ELSE o.identity
+                  END, d.description),
            d.classoid::bigint, d.objoid::bigint, 0, 0
     FROM pg_catalog.pg_description d
     CROSS JOIN LATERAL pg_catalog.pg_identify_object(d.classoid, d.objoid, d.objsubid) o
@@ -411,25 +417,21 @@ UNDESCRIBED = f"""
         JOIN pg_catalog.pg_namespace n ON n.oid = o.opcnamespace WHERE {_USERS} AND {_own("pg_opclass", "o")}
         UNION ALL SELECT 'cast', format('%s to %s', o.castsource::regtype, o.casttarget::regtype)
         FROM pg_catalog.pg_cast o WHERE o.oid >= 16384 AND {_own("pg_cast", "o")}
-        UNION ALL SELECT 'text search configuration', format('%I.%I', n.nspname, o.cfgname) FROM pg_catalog.pg_ts_config o
-        JOIN pg_catalog.pg_namespace n ON n.oid = o.cfgnamespace WHERE {_USERS} AND {_own("pg_ts_config", "o")}
-        UNION ALL SELECT 'text search dictionary', format('%I.%I', n.nspname, o.dictname) FROM pg_catalog.pg_ts_dict o
-        JOIN pg_catalog.pg_namespace n ON n.oid = o.dictnamespace WHERE {_USERS} AND {_own("pg_ts_dict", "o")}
-        UNION ALL SELECT 'conversion', o.conname FROM pg_catalog.pg_conversion o
-        JOIN pg_catalog.pg_namespace n ON n.oid = o.connamespace WHERE {_USERS} AND {_own("pg_conversion", "o")}
-        UNION ALL SELECT 'aggregate', o.oid::regprocedure::text FROM pg_catalog.pg_proc o
-        JOIN pg_catalog.pg_namespace n ON n.oid = o.pronamespace
-        JOIN pg_catalog.pg_aggregate g ON g.aggfnoid = o.oid
-        WHERE {_USERS} AND g.aggkind <> 'n' AND {_own("pg_proc", "o")}
-        UNION ALL SELECT 'base type', o.oid::regtype::text FROM pg_catalog.pg_type o
-        JOIN pg_catalog.pg_namespace n ON n.oid = o.typnamespace
-        WHERE {_USERS} AND o.typtype = 'b' AND o.typelem = 0 AND {_own("pg_type", "o")}
-        UNION ALL SELECT 'event trigger', o.evtname FROM pg_catalog.pg_event_trigger o WHERE {_own("pg_event_trigger", "o")}
-        UNION ALL SELECT 'foreign table', o.oid::regclass::text FROM pg_catalog.pg_class o
-        JOIN pg_catalog.pg_namespace n ON n.oid = o.relnamespace
-        WHERE {_USERS} AND o.relkind = 'f' AND {_own("pg_class", "o")}
-        UNION ALL SELECT 'language', o.lanname FROM pg_catalog.pg_language o
-        WHERE o.oid >= 16384 AND o.lanname <> 'plpgsql' AND {_own("pg_language", "o")}
+        UNION ALL SELECT 'text search configuration', format('%I.%I', n.nspname, o.cfgname) FROM
+        pg_catalog.pg_ts_config o JOIN pg_catalog.pg_namespace n ON n.oid = o.cfgnamespace WHERE {_USERS} AND
+        {_own("pg_ts_config", "o")} UNION ALL SELECT 'text search dictionary', format('%I.%I', n.nspname, o.dictname)
+        FROM pg_catalog.pg_ts_dict o JOIN pg_catalog.pg_namespace n ON n.oid = o.dictnamespace WHERE {_USERS} AND
+        {_own("pg_ts_dict", "o")} UNION ALL SELECT 'conversion', o.conname FROM pg_catalog.pg_conversion o JOIN
+        pg_catalog.pg_namespace n ON n.oid = o.connamespace WHERE {_USERS} AND {_own("pg_conversion", "o")} UNION ALL
+        SELECT 'aggregate', o.oid::regprocedure::text FROM pg_catalog.pg_proc o JOIN pg_catalog.pg_namespace n ON n.oid
+        = o.pronamespace JOIN pg_catalog.pg_aggregate g ON g.aggfnoid = o.oid WHERE {_USERS} AND g.aggkind <> 'n' AND
+        {_own("pg_proc", "o")} UNION ALL SELECT 'base type', o.oid::regtype::text FROM pg_catalog.pg_type o JOIN
+        pg_catalog.pg_namespace n ON n.oid = o.typnamespace WHERE {_USERS} AND o.typtype = 'b' AND o.typelem = 0 AND
+        {_own("pg_type", "o")} UNION ALL SELECT 'event trigger', o.evtname FROM pg_catalog.pg_event_trigger o WHERE
+        {_own("pg_event_trigger", "o")} UNION ALL SELECT 'foreign table', o.oid::regclass::text FROM
+        pg_catalog.pg_class o JOIN pg_catalog.pg_namespace n ON n.oid = o.relnamespace WHERE {_USERS} AND o.relkind =
+        'f' AND {_own("pg_class", "o")} UNION ALL SELECT 'language', o.lanname FROM pg_catalog.pg_language o WHERE
+        o.oid >= 16384 AND o.lanname <> 'plpgsql' AND {_own("pg_language", "o")}
     ) o GROUP BY kind ORDER BY kind
 """
 """Kinds and names of what :data:`OBJECTS` and the others do not hold."""

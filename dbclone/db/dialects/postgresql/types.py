@@ -42,7 +42,7 @@ WITH RECURSIVE range AS (
 """
 
 _TYPES = text(
-    _REACHABLE
+    _REACHABLE  # noqa: S608 - of constants
     + """
 SELECT t.oid, t.typname, t.typtype, t.typcategory, t.typlen, t.typelem, t.typrelid, t.typtypmod, t.typnotnull,
        t.typbasetype AS base, n.nspname = 'pg_catalog' AS built_in, pg_catalog.format_type(t.oid, NULL) AS type,

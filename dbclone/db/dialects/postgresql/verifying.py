@@ -168,7 +168,8 @@ class Verifying(Dialect):
         # MATERIALIZED: from text to timestamp is not a constant for the planner, and would be done again for each row.
         query = sql.SQL("""
             WITH c AS MATERIALIZED (SELECT {cuts}::text[]::{kind}[] AS cuts)
-            SELECT width_bucket({value}, c.cuts), count(*) FROM {rows}, c GROUP BY 1""")
+            SELECT width_bucket(r.value, c.cuts), count(*) FROM (SELECT {value} AS value FROM {rows}) r, c GROUP BY
+            1""")
         bins = query.format(
             value=_value(measure), cuts=sql.Literal(list(cuts)), kind=kind, rows=_sampled(connection, table)
         )

@@ -23,11 +23,12 @@ from sqlalchemy.exc import DBAPIError
 from dbclone.db.dialects.base import Fault, TriggerState
 from dbclone.db.dialects.postgresql import definitions, native, portable
 from dbclone.db.dialects.postgresql.entries import Entry, definition_of
-from dbclone.db.dialects.postgresql.verifying import Verifying, name_of, raw, rows_of, tables_of
+from dbclone.db.dialects.postgresql.migrating import Migrating
+from dbclone.db.dialects.postgresql.verifying import name_of, raw, rows_of, tables_of
 from dbclone.db.encode import csv_block
 from dbclone.errors import ConfigurationError, ConnectError
 from dbclone.model.flow import Ddl, Statement
-from dbclone.schema.model import ForeignKey, Schema, Table, TableKey
+from dbclone.schema.model import ForeignKey, Schema, Table, TableKey, table_key
 
 MAINTENANCE_MEMORY_KB = 512 * 1024
 """For sorting indexes. More gains little (one million keys need 40 MB) and each index build may take it at once."""
@@ -65,7 +66,7 @@ BEGIN
 END $dbclone$""")
 
 
-class Writing(Verifying):
+class Writing(Migrating):
     """The writing hooks."""
 
     def fault(self, error: BaseException) -> Fault | None:
@@ -244,6 +245,28 @@ class Writing(Verifying):
         kept = dict.fromkeys(keys[oid] for oid, _, _, _, _, owned in rows if not owned)
         return TriggerState(enable=tuple(enable), kept=tuple(kept))
 
+    def refresh_views(self, connection: Connection, tables: Sequence[Table]) -> None:
+        views = connection.execute(
+            text("""
+                WITH RECURSIVE reads (oid, depth) AS (
+                    SELECT unnest(CAST(:tables AS oid[])), 0
+                    UNION
+                    SELECT r.ev_class, s.depth + 1
+                    FROM reads s
+                    JOIN pg_catalog.pg_depend d ON d.refobjid = s.oid AND d.refclassid = 'pg_class'::regclass
+                        AND d.classid = 'pg_rewrite'::regclass AND d.deptype = 'n'
+                    JOIN pg_catalog.pg_rewrite r ON r.oid = d.objid
+                )
+                SELECT n.nspname, c.relname
+                FROM reads s JOIN pg_catalog.pg_class c ON c.oid = s.oid
+                JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+                WHERE c.relkind = 'm' AND c.relispopulated AND pg_has_role(c.relowner, 'USAGE')
+                GROUP BY n.nspname, c.relname ORDER BY max(s.depth), n.nspname, c.relname"""),
+            {"tables": [oid for oid, _ in tables_of(connection, tables)]},
+        ).all()
+        for schema, name in views:
+            raw(connection).execute(sql.SQL("REFRESH MATERIALIZED VIEW {}").format(sql.Identifier(schema, name)))
+
     def defer_constraints(self, connection: Connection) -> None:
         connection.execute(text("SET CONSTRAINTS ALL DEFERRED"))
 
@@ -253,23 +276,31 @@ class Writing(Verifying):
     def suspend_foreign_key(self, connection: Connection, table: Table, foreign_key: ForeignKey) -> str:
         found = connection.execute(
             text("""
-                SELECT c.conname, pg_get_constraintdef(c.oid)
+                SELECT n.nspname, r.relname, c.conname, pg_get_constraintdef(c.oid), pn.nspname, p.relname,
+                       current_schema()
                 FROM pg_catalog.pg_constraint c
-                WHERE c.contype = 'f' AND c.conrelid = ANY (CAST(:tables AS oid[]))
+                JOIN pg_catalog.pg_class r ON r.oid = c.conrelid
+                JOIN pg_catalog.pg_namespace n ON n.oid = r.relnamespace
+                JOIN pg_catalog.pg_class p ON p.oid = c.confrelid
+                JOIN pg_catalog.pg_namespace pn ON pn.oid = p.relnamespace
+                WHERE c.contype = 'f' AND c.conparentid = 0 AND c.conrelid = ANY (CAST(:tables AS oid[]))
                   AND (SELECT array_agg(a.attname::text ORDER BY k.position)
                        FROM unnest(c.conkey) WITH ORDINALITY k (number, position)
                        JOIN pg_catalog.pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = k.number)
                       = CAST(:columns AS text[])
-                ORDER BY c.conname <> :name LIMIT 1"""),
-            {"tables": [oid for oid, _ in tables_of(connection, [table])], "columns": list(foreign_key.columns),
-             "name": foreign_key.name},
-        ).one_or_none()  # fmt: skip
-        if found is None:
-            return ""
-        name, definition = sql.Identifier(found[0]), sql.SQL(found[1].removesuffix(" NOT VALID"))
-        raw(connection).execute(sql.SQL("ALTER TABLE {} DROP CONSTRAINT {}").format(name_of(table), name))
-        add = sql.SQL("ALTER TABLE {} ADD CONSTRAINT {} {}").format(name_of(table), name, definition)
-        return add.as_string()
+                ORDER BY n.nspname, r.relname, c.conname"""),
+            {"tables": [oid for oid, _ in tables_of(connection, [table])], "columns": list(foreign_key.columns)},
+        ).all()
+        again = []
+        for schema, relation, name, definition, parent_schema, parent, default in found:
+            # Partitions may each have the key on their own, under names of their own.
+            if table_key(parent_schema, parent, default) == foreign_key.parent:
+                parts = {"table": sql.Identifier(schema, relation), "name": sql.Identifier(name)}
+                raw(connection).execute(sql.SQL("ALTER TABLE {table} DROP CONSTRAINT {name}").format(**parts))
+                rule = sql.SQL(definition.removesuffix(" NOT VALID"))
+                add = sql.SQL("ALTER TABLE {table} ADD CONSTRAINT {name} {rule}").format(rule=rule, **parts)
+                again.append(add.as_string())
+        return ";\n".join(again)
 
     def begin_backfill(self, connection: Connection, table: Table, columns: Sequence[str]) -> Table:
         aside = replace(table, schema=None, name=f"dbclone_{table.name}"[:40], key=TableKey(f"aside {table.key}"))
