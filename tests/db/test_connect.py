@@ -42,7 +42,7 @@ def test_a_url_is_read_from_the_first_line_of_a_file(tmp_path: Path) -> None:
         f"postgresql://ann:{SECRET}@host:port/shop",
         f"postgresql+psycopg2://ann:{SECRET}@host/shop",
         f"oracle://ann:{SECRET}@host/shop",
-        f"@/nowhere/{uuid.uuid4()}",
+        "@/nowhere/url.txt",
         "",
     ],
 )
