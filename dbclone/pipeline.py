@@ -55,9 +55,7 @@ FREE_KEY_ROUNDS = 4
 """How often values that must be unique are made anew because the target has them already."""
 
 
-def plan_source(
-    source: str, settings: Settings, on_event: OnEvent = ignore, *, target: str | None = None
-) -> Planned:
+def plan_source(source: str, settings: Settings, on_event: OnEvent = ignore, *, target: str | None = None) -> Planned:
     """Return the plan of a clone of ``source``. Counts rows, reads some to find references that are not declared."""
     run = Run(on_event)
     with run.database(source, "source") as origin, origin.snapshot() as connection:
@@ -156,8 +154,7 @@ def generate_into(model_file: Path, target: str, settings: Settings, on_event: O
 def diff(
     source: str, target: str, settings: Settings, on_event: OnEvent = ignore, *, revision_folder: Path | None = None
 ) -> Compared:
-    """Return how the definition of ``target`` differs from that of ``source``; write a revision that makes up for it.
-    """
+    """Return how the definition of ``target`` differs from the source; write a revision that makes up for it."""
     run = Run(on_event)
     with run.database(source, "source") as origin, run.database(target, "target") as goal:
         with run.stage("reflect"), origin.snapshot() as connection:
@@ -397,9 +394,7 @@ def _rules(goal: Database, connection: Connection, plan: Plan, state: TargetStat
     return reflect_schema(connection, goal.dialect).keep(table.key for table in plan.schema.tables)
 
 
-def _with_free_keys(
-    run: Run, goal: Database, model: Model, state: TargetState, settings: Settings
-) -> TargetState:
+def _with_free_keys(run: Run, goal: Database, model: Model, state: TargetState, settings: Settings) -> TargetState:
     """Return the state such that no unique value that will be made is in the target already.
 
     Values that are made by a row's index are made by higher ones. Raises TargetError if that does not help.
@@ -438,9 +433,7 @@ def _taken(
     return [(key, columns, count) for (key, columns), count in found.items()]
 
 
-def _rehearse(
-    run: Run, goal: Database, model: Model, state: TargetState, settings: Settings
-) -> tuple[Verdict, ...]:
+def _rehearse(run: Run, goal: Database, model: Model, state: TargetState, settings: Settings) -> tuple[Verdict, ...]:
     """Have the target judge rows by its constraints, and a long run rehearsed; return what it said."""
     plan = model.plan
 
@@ -492,6 +485,7 @@ def _load(
     expected = None if state.on_existing == "append" else counted
     with run.stage("load"), closing(ahead(generator.batches())) as batches:
         loaded = load(goal, plan, model.ddl, batches, state=state, on_event=on_event, check=check)
+        run.warn("load", loaded.warnings)
     return loaded, tuple(checks), generator.repaired()
 
 

@@ -195,7 +195,9 @@ def planned(result: Planned) -> Outcome:
         "plan": plan_to_json(result.plan),
         "target": list(result.target),
     }
-    lines = [*plan_lines(result.plan), *(("", "Target", *(f"  {line}" for line in result.target)) if result.target else ())]
+    lines = [*plan_lines(result.plan)]
+    if result.target:
+        lines += ["", "Target", *(f"  {line}" for line in result.target)]
     return Outcome(lines=tuple(lines), data=data, versions=result.record.versions)
 
 

@@ -46,8 +46,10 @@ class Scope:
             item.key: item
             for item in definitions
             if item.key in wanted
-            or (item.table is None or not is_bookkeeping(item.table))
-            and (self.tables is None or item.table in self.tables)
+            or (
+                (item.table is None or not is_bookkeeping(item.table))
+                and (self.tables is None or item.table in self.tables)
+            )
         }
 
 
@@ -71,7 +73,8 @@ def differences(source: Mapping[Key, Definition], target: Mapping[Key, Definitio
         if key in target:
             found += _between(item, target[key])
         else:
-            found.append(Difference(kind=item.kind, name=item.name, change="missing", table=item.table, source=item.sql))
+            missing = Difference(kind=item.kind, name=item.name, change="missing", table=item.table, source=item.sql)
+            found.append(missing)
     for key, item in target.items():
         if key not in source:
             found.append(Difference(kind=item.kind, name=item.name, change="extra", table=item.table, target=item.sql))

@@ -41,6 +41,9 @@ _DOING: dict[Part, str] = {
     "commit": "committing",
 }
 
+VIEW_ROWS = "MATERIALIZED VIEW DATA"
+"""The kind of a statement that fills a materialized view, as ``pg_dump`` calls it."""
+
 UNCHANGED = "the target is as it was"
 UNKNOWN = "whether the rows were committed is not known: run dbclone verify"
 
@@ -88,7 +91,8 @@ def load(
             else:
                 loader.into_existing(batches, state)
             loader.finish(check)
-    return Loaded(rows=dict(loader.rows), seconds={name: round(value, 3) for name, value in loader.seconds.items()})
+    seconds = {name: round(value, 3) for name, value in loader.seconds.items()}
+    return Loaded(rows=dict(loader.rows), seconds=seconds, warnings=tuple(loader.warnings))
 
 
 @contextmanager
@@ -143,6 +147,7 @@ class _Loader:
         self.part: Part = "definition"
         self.doing = ""
         self.sent: list[_Sent] = []
+        self.warnings: list[str] = []
 
     # ---- The two ways ----------------------------------------------------------------------------------------------
 
@@ -227,7 +232,25 @@ class _Loader:
         for statement in statements:
             of = f" of {statement.table}" if statement.table and statement.name != statement.table else ""
             with self._at(part, f"{statement.kind.lower()} {statement.name}{of}"):
+                if statement.kind == VIEW_ROWS:
+                    self._fill_view(statement)
+                else:
+                    self.dialect.execute(self.connection, statement.sql)
+
+    def _fill_view(self, statement: Statement) -> None:
+        """Fill a materialized view; one that the twin's rows do not allow stays empty, and a warning says so.
+
+        What a view's own unique index demands of a query over several tables is no constraint of any of them.
+        """
+        try:
+            with self.connection.begin_nested():
                 self.dialect.execute(self.connection, statement.sql)
+        except Exception as error:
+            fault = self.dialect.fault(error)
+            if fault is None or fault.disconnected:
+                raise
+            because = f"{fault.message}{self._where(fault)}"
+            self.warnings.append(f"materialized view {statement.name} is there, but holds no rows: {because}")
 
     def _write(self, batches: Iterable[Batch], nulled: dict[TableKey, tuple[str, ...]]) -> None:
         filled_in: list[tuple[Table, Table]] = []

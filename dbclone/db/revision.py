@@ -73,7 +73,8 @@ def write_revision(
                 downgrades=downgrades,
                 imports=imports,
             )
-            assert made is not None, "generate_revision returns the revision"
+            if made is None:
+                raise CommandError("Alembic made no revision")
             return Path(made.path)
         folder.mkdir(parents=True, exist_ok=True)
         file = folder / f"{revision}_{MESSAGE.replace(' ', '_')}.py"

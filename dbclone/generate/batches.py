@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 
 import pyarrow as pa
 
@@ -27,6 +28,9 @@ from dbclone.schema.model import Check, Exclusion, TableKey
 
 CANDIDATES = 10_000
 """Rows of a table that the target judges beforehand, at least; all of a table with no more."""
+
+
+CACHED_ROWS = 4
 
 
 class Generator:
@@ -53,7 +57,13 @@ class Generator:
         self.shared = Shared(
             model, seed, rows or {}, next_keys or {}, next_values=next_values or {}, rows_before=rows_before or {}
         )
-        self.references = References(self.shared, lambda: self.layouts, self._finished)
+        self._unique = lru_cache(maxsize=CACHED_ROWS)(self._made_unique)
+        self.references = References(
+            self.shared,
+            lambda: self.layouts,
+            unique=lambda *batch: self._unique(*batch).column,
+            finished=self._finished,
+        )
         self.layouts = Layouts(
             model, self.shared.streams, self.shared.rows, room=self.references.room, whole=self._is_whole
         )
@@ -137,11 +147,15 @@ class Generator:
                 break
         return conditions, pa.concat_tables(parts)
 
-    def _finished(self, table: TableKey, number: int) -> dict[Name, pa.Array]:
-        """Return all columns of a batch."""
+    def _made_unique(self, table: TableKey, number: int) -> Rows:
+        """Return a batch whose keys are as they will be, unless a condition changes them."""
         rows = Rows(self.references, self.layouts.of(table), number)
         rows.make_unique()
-        done = rows.finished(lambda types: self._conditions(table, types))
+        return rows
+
+    def _finished(self, table: TableKey, number: int) -> dict[Name, pa.Array]:
+        """Return all columns of a batch."""
+        done = self._unique(table, number).finished(lambda types: self._conditions(table, types))
         self._repaired[table, number] = done.repaired
         return done.columns
 

@@ -63,8 +63,7 @@ class BranchSampler:
         )
 
     def decode(self, scores: Floats) -> Floats:
-        """Return parameters at normal scores: number of rows, means, deviations, correlations; as many as are learned.
-        """
+        """Return parameters at normal scores: number of rows, means, deviations, correlations, as far as learned."""
         k = self.columns
         out = np.column_stack([m.decode(scores[:, n]) for n, m in enumerate(self.model.extension)])
         if self.model.detail != "means":

@@ -107,12 +107,6 @@ class Draft:
             self.parents[foreign_key] = self._choose(reference)
         return self.parents[foreign_key]
 
-    def choose_all(self) -> None:
-        """Choose all parents, in order."""
-        for reference in self.plan.references:
-            if reference.role != "implied":
-                self.parent(reference.foreign_key.name)
-
     def _choose(self, reference: Reference) -> Integers:
         key = reference.foreign_key
         if reference.role == "primary":

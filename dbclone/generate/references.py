@@ -26,6 +26,7 @@ from dbclone.generate.unique import tuple_codes
 from dbclone.generate.values import values_at
 from dbclone.model.parts import LinkModel
 from dbclone.model.rules import Numbered, Omitted, Referenced
+from dbclone.schema.checks import columns_of
 from dbclone.schema.model import TableKey
 from dbclone.schema.plan import Reference
 
@@ -37,20 +38,27 @@ CACHED_DRAFTS = 8
 
 
 class References:
-    """The references of all tables. ``finished`` makes all columns of a batch."""
+    """The references of all tables.
+
+    ``unique`` makes single columns of a batch whose keys have been told apart, ``finished`` all columns of a batch with
+    every condition kept.
+    """
 
     def __init__(
         self,
         shared: Shared,
         layouts: Callable[[], Layouts],
+        *,
+        unique: Callable[[TableKey, int], Callable[[Name], pa.Array]],
         finished: Callable[[TableKey, int], Mapping[Name, pa.Array]],
     ) -> None:
-        self.shared, self._layouts, self._finished = shared, layouts, finished
+        self.shared, self._layouts, self._unique, self._finished = shared, layouts, unique, finished
         self._indexes: dict[tuple[TableKey, str], Any] = {}
         self._stored: dict[tuple[TableKey, Name], pa.Array] = {}
         self._storing: list[tuple[TableKey, Name]] = []
         self.draft = lru_cache(maxsize=CACHED_DRAFTS)(self._draft)
         self.able = lru_cache(maxsize=None)(self._able)
+        self.touched = lru_cache(maxsize=None)(self._touched)
         self.room = Room(self, layouts)
 
     def _draft(self, table: TableKey, number: int) -> Draft:
@@ -92,24 +100,39 @@ class References:
             if self._is_final(table, column):
                 blocks = [self.draft(table, n).column(column) for n in range(self._batches(table))]
             else:
-                blocks = self._finished_blocks(at)
+                blocks = self._made_blocks(at)
             self._stored[at] = _joined(blocks) if blocks else pa.nulls(0, pa.string())
         return self._stored[at]
 
     def _is_final(self, table: TableKey, column: Name) -> bool:
-        """Whether a draft's values stay: neither uniqueness nor a CHECK changes what the primary reference sets."""
+        """Whether a draft's values stay: neither uniqueness nor a condition changes what the primary reference sets."""
         rule = self.shared.rule(table, column)
         primary = self.shared.plan.table(table).primary
         if isinstance(rule, Numbered):
             return all(self._is_final(table, name) for name in rule.parents)
         if isinstance(rule, Referenced):
-            if primary is None or rule.foreign_key != primary.foreign_key.name:
-                return False
-            conditions = row_conditions(self.shared.schema.table(table))
-            return not any(set(primary.foreign_key.columns) & set(check.columns) for check in conditions)
+            is_primary = primary is not None and rule.foreign_key == primary.foreign_key.name
+            return is_primary and column not in self.touched(table)
         return is_computed(rule) and not self._is_drawn_again(table, column)
 
-    def _finished_blocks(self, at: tuple[TableKey, Name]) -> list[pa.Array]:
+    def _touched(self, table: TableKey) -> frozenset[Name]:
+        """Return the columns that a condition on a table's rows may change: those that it reads, and whole keys."""
+        described, dialect = self.shared.schema.table(table), self.shared.schema.dialect
+        everything = tuple(column.name for column in described.columns)
+        names: set[Name] = {name for check in row_conditions(described) for name in check.columns}
+        texts = [text for key in described.unique_keys if not key.is_plain for text in key.expressions]
+        texts += [key.predicate for key in described.unique_keys if key.predicate]
+        texts += [text for item in described.exclusions for text, _ in item.elements]
+        for text in texts:
+            found = columns_of(text, described, dialect)
+            names.update(everything if found is None else found)
+        for key in described.unique_keys:
+            names.update(() if key.is_plain and key.nulls_distinct else key.columns)
+        names.update(name for key in described.foreign_keys if names & set(key.columns) for name in key.columns)
+        return frozenset(names)
+
+    def _made_blocks(self, at: tuple[TableKey, Name]) -> list[pa.Array]:
+        """Return the blocks of a column that uniqueness may change, or even a condition."""
         table, column = at
         if at in self._storing:
             circle = ", ".join(dict.fromkeys(key for key, _ in self._storing))
@@ -118,7 +141,10 @@ class References:
                 f"these tables out, for instance with --exclude {table}"
             )
         self._storing.append(at)
-        blocks = [self._finished(table, n)[column] for n in range(self._batches(table))]
+        if column in self.touched(table):
+            blocks = [self._finished(table, n)[column] for n in range(self._batches(table))]
+        else:
+            blocks = [self._unique(table, n)(column) for n in range(self._batches(table))]
         self._storing.pop()
         return blocks
 

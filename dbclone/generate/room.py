@@ -128,9 +128,11 @@ class Room:
     def labels_of(self, table: TableKey, column: Name) -> int | None:
         """Return how many different values a learned column takes; None if as many as there are rows."""
         rule = self.shared.rule(table, column)
-        if not isinstance(rule, Learned) or (rule.marginal.low != rule.marginal.high).any():
+        if not isinstance(rule, Learned):
             return None
-        return len(rule.marginal.low)
+        low, high = rule.marginal.low, rule.marginal.high
+        alike = (low == high) | np.isnan(low)
+        return len(low) if alike.all() and len(np.unique(low)) == len(low) else None
 
     def of_link(self, child: TableKey, reference: Reference) -> Integers:
         """Return how many children each row of a link's parent may have."""

@@ -26,9 +26,13 @@ class Rows(Draft):
 
     def __init__(self, references: References, layout: Layout, number: int) -> None:
         super().__init__(references, layout, number)
-        draft = references.draft(self.table, number)
-        draft.choose_all()
-        self.parents = dict(draft.parents)
+        self._draft = references.draft(self.table, number)
+
+    def parent(self, foreign_key: str) -> Integers:
+        """Return each row's parent through one foreign key: as it was drafted, until that is changed."""
+        if foreign_key not in self.parents:
+            self.parents[foreign_key] = self._draft.parent(foreign_key)
+        return self.parents[foreign_key]
 
     def make_unique(self) -> None:
         """Exchange links or draw values again until no unique key repeats within the batch.

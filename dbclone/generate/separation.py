@@ -77,6 +77,8 @@ def _spread(rows: Rows, key: Sequence[Name], parts: Sequence[Part], random: np.r
         moving = {name for p in (part, *later) for name in p.columns}
         families = unique.tuple_codes([rows.column(name) for name in key if name not in moving], count)
         part.take(spread(families, part.chosen, replace(part.cells, capacity=capacity), part.scores, random))
+    if parts and len(unique.repeats(unique.tuple_codes([rows.column(name) for name in key], count))):
+        raise ValueError("some of its values are the same")
 
 
 def _parts(rows: Rows, key: Sequence[Name], random: np.random.Generator, *, everyone: bool) -> list[Part]:
@@ -109,7 +111,7 @@ def _linked(rows: Rows, reference: Reference, *, everyone: bool) -> Part:
     key = reference.foreign_key
     link = rows.shared.links[rows.table, key.name]
     rank = links.child_side(link, rows.scores, rows.shared.streams.generator("rank", rows.table, key.name, rows.number))
-    parents = rows.parents[key.name]
+    parents = rows.parent(key.name)
     if reference.shared:
         groups = rows.references.groups(link, reference)
         order = groups.order
@@ -129,7 +131,7 @@ def _linked(rows: Rows, reference: Reference, *, everyone: bool) -> Part:
     twin = rows.shared.model.table(rows.table).twin(key.name)
     avoid = np.full(len(parents), -1, dtype=np.int64)
     if twin is not None and twin.share == 0:
-        avoid = cell_of(rows.parents[twin.other])
+        avoid = cell_of(rows.parent(twin.other))
 
     def take(cells: Integers) -> None:
         rows.parents[key.name] = np.where(cells < 0, -1, order[np.maximum(cells, 0)])

@@ -8,7 +8,6 @@ its position in a list of labels. What is no number (infinity, NaN) stands apart
 from __future__ import annotations
 
 from collections.abc import Sequence
-from decimal import Decimal
 from typing import TypeAlias
 
 import numpy as np
@@ -68,9 +67,7 @@ def interval_units(values: Values) -> tuple[str, ...]:
 
 
 def exact_atoms(column: Column, values: Values, marginal: Marginal) -> tuple[tuple[float, str], ...]:
-    """Return the atoms that a float only comes near, each with the number that most rows have there, in all its
-    digits.
-    """
+    """Return the atoms of more digits than a float keeps, each with the number that most rows have there, as text."""
     if column.kind not in ("integer", "decimal"):
         return ()
     flat = values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values

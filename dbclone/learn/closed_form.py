@@ -5,7 +5,7 @@ and the correlations. With normal marginals all of these are sums over groups, s
 SDV's loop over parents gives (``tests/unit/test_hma_equality.py``). Missing scores (NaN) are left out pair by pair.
 
 Raw parameters of parents with few children are mostly noise: sampled as they are, they would put it into the clone a
-second time. :func:`shrink` takes the noise out, :func:`between_correlation` corrects what it did to correlations.
+second time. :func:`shrink` takes the noise out.
 No SDV and no database here; numpy only.
 """
 
@@ -198,8 +198,7 @@ def pairwise_covariance(values: Floats) -> Floats:
 
 
 def correlation_of(values: Floats) -> Floats:
-    """Return the correlation of the columns, each pair over the rows in which both are known; 0 for constant columns.
-    """
+    """Return the correlation of the columns, each pair over the rows that know both; 0 for constant columns."""
     covariance = pairwise_covariance(values)
     known = ~np.isnan(values)
     spread = np.sqrt(np.clip(np.diag(covariance), 0.0, None))

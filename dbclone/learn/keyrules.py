@@ -116,7 +116,7 @@ def _numbered(
     numbers = values.to_numpy(zero_copy_only=False).astype(float)
     known = (groups >= 0) & ~np.isnan(numbers)
     known[known] = ~np.isnan(sizes[groups[known]])
-    if not known.any() or np.nanmax(sizes) <= 1:
+    if not known.any() or (np.nanmax(sizes) <= 1 and numbers[known].min() < numbers[known].max()):
         return None
     at, number = groups[known], numbers[known]
     low = np.full(len(sizes), np.inf)

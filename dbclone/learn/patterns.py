@@ -127,8 +127,10 @@ def _entropy(share: Floats) -> Floats:
     return np.asarray(-(p * np.log(p) + (1 - p) * np.log(1 - p)))
 
 
-def observed_keys(table: Table, plan: TablePlan, rows: pa.Table) -> tuple[tuple[str, ...], ...]:
+def observed_keys(table: Table, plan: TablePlan, rows: pa.Table, same: Sequence[Twin]) -> tuple[tuple[str, ...], ...]:
     """Return columns that no two rows share although nothing forbids it: parts of wider keys, pairs of foreign keys.
+
+    Not of foreign keys that name the same row as another (``same``): they are unique where that one is.
 
     Only where chance would have made rows share them, and where the sample can show it: if it is the whole table, or
     holds all rows of a parent that the columns name.
@@ -136,7 +138,9 @@ def observed_keys(table: Table, plan: TablePlan, rows: pa.Table) -> tuple[tuple[
     uniques = [set(key) for key in table.uniques()]
     wanted = [tuple(name for name in key if name != left_out) for key in table.uniques() if len(key) > 2
               for left_out in key]  # fmt: skip
+    like_others = {twin.foreign_key for twin in same if twin.share}
     ordered = [r for r in plan.references if r.role in ("primary", "link") and not r.shared]
+    ordered = [r for r in ordered if r.foreign_key.name not in like_others]
     wanted += [(*one.sets, *two.sets) for n, one in enumerate(ordered) for two in ordered[:n]]
     whole = plan.sample_rows >= plan.source_rows
     family = set(plan.primary.sets) if plan.primary is not None else None

@@ -210,7 +210,7 @@ class _Training:
 
     def _table(self, key: TableKey) -> TableModel:
         encoded = self.encoded[key]
-        scores = self._own_scores(key)
+        scores, same = self._own_scores(key), self._twins(self.plan.table(key))
         latents = tuple(f"latent {n + 1}" for n in range(self.latents[key].shape[1]))
         return TableModel(
             table=key,
@@ -218,8 +218,8 @@ class _Training:
             scores=(*encoded.names, *latents),
             correlation=nearest_correlation(correlation_of(scores[encoded.base])),
             nulls=null_patterns(self.plan.table(key), encoded, self.sample.tables[key]),
-            twins=self._twins(self.plan.table(key)),
-            observed_keys=observed_keys(encoded.table, self.plan.table(key), self.sample.tables[key].rows),
+            twins=same,
+            observed_keys=observed_keys(encoded.table, self.plan.table(key), self.sample.tables[key].rows, same),
         )
 
     def _twins(self, plan: TablePlan) -> tuple[Twin, ...]:

@@ -150,10 +150,11 @@ class Ddl:
 
 @dataclass(frozen=True, kw_only=True)
 class Loaded:
-    """What was written: rows per table, and seconds per part of the load."""
+    """What was written: rows per table, seconds per part of the load, and what people should know of the result."""
 
     rows: Mapping[TableKey, int]
     seconds: Mapping[str, float]
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,8 +7,7 @@ import pandas as pd
 
 
 def retail(households: int, *, per_household: int = 40, seed: int = 0) -> dict[str, pd.DataFrame]:
-    """Return ``household``, twice as many ``product`` and ``transaction`` (about ``households × per_household`` rows).
-    """
+    """Return ``household``, twice as many ``product``, and about ``per_household`` times as many ``transaction``."""
     random = np.random.default_rng(seed)
     wealth = random.normal(size=households)
     household = pd.DataFrame(

@@ -37,7 +37,7 @@ CHANGES = (
     "DROP MATERIALIZED VIEW all_totals",
     "CREATE OR REPLACE FUNCTION even(int) RETURNS boolean LANGUAGE sql IMMUTABLE AS $$ SELECT $1 % 2 = 1 $$",
     'DROP STATISTICS public."both"',
-    "ALTER DOMAIN \"Näme\" DROP NOT NULL; ALTER DOMAIN \"Näme\" ADD CHECK (VALUE <> 'x:y')",
+    'ALTER DOMAIN "Näme" DROP NOT NULL; ALTER DOMAIN "Näme" ADD CHECK (VALUE <> \'x:y\')',
     "ALTER TABLE person DROP initial, ADD initial text GENERATED ALWAYS AS (left(share, 2)) STORED",
     "CREATE TABLE stranger (id serial PRIMARY KEY, person_id int REFERENCES person)",
     "DROP TABLE event_old; DROP TABLE dog",
@@ -96,9 +96,9 @@ def test_every_kind_of_difference_is_found(drifted: tuple[str, str]) -> None:
             "column public.person.initial differs",
             "column public.person.nick is only at the target",
             "table attach public.event_old is missing",
-            "default for public.person.mood differs",
-            "default for public.person.tags is missing",
-            "default for public.person.ticket differs",
+            "default public.person.mood differs",
+            "default public.person.tags is missing",
+            "default public.person.ticket differs",
             "materialized view public.all_totals is missing",
             'constraint line_pkey on "Back Office".line is missing',
             "view public.spent is missing",
@@ -115,7 +115,6 @@ def test_every_kind_of_difference_is_found(drifted: tuple[str, str]) -> None:
             "fk constraint person_boss_id_fkey on public.person is missing",
             "sequence public.stranger_id_seq is only at the target",
             "table public.stranger is only at the target",
-            "default for public.stranger.id is only at the target",
             "sequence owned by public.stranger_id_seq is only at the target",
             "view public.reads is only at the target",
             "constraint stranger_pkey on public.stranger is only at the target",
@@ -149,9 +148,7 @@ def test_literals_are_compared_as_they_are() -> None:
     assert normalised("f(x)") != normalised("f x")
 
 
-def test_bookkeeping_that_only_the_target_has_is_no_difference(
-    database: str, make_database: Callable[[], str]
-) -> None:
+def test_bookkeeping_that_only_the_target_has_is_no_difference(database: str, make_database: Callable[[], str]) -> None:
     target = make_database()
     execute(database, "CREATE TABLE t (a int)")
     execute(target, "CREATE TABLE t (a int); CREATE TABLE alembic_version (version_num varchar(32) PRIMARY KEY)")
@@ -175,11 +172,10 @@ def test_only_chosen_tables_are_compared(drifted: tuple[str, str]) -> None:
 
 
 def test_a_migration_leaves_no_difference_and_no_row_is_lost(drifted: tuple[str, str]) -> None:
-    execute(drifted[1], "INSERT INTO person (name, mood, ticket) VALUES ('ann', 'glad', 1), ('bob', NULL, 3)")
-    execute(drifted[1], "UPDATE person SET ticket = ticket + 1; REFRESH MATERIALIZED VIEW totals")
+    execute(drifted[1], "ALTER TABLE person DROP CONSTRAINT person_ticket_check")
+    execute(drifted[1], "INSERT INTO person (name, mood, ticket) VALUES ('ann', 'glad', 2), ('bob', NULL, 4)")
     with open_database(drifted[0]) as source, open_database(drifted[1]) as target:
         with target.connect() as connection, connection.begin():
-            connection.exec_driver_sql("ALTER TABLE person DROP CONSTRAINT person_ticket_check")
             done = migrate(connection, target.dialect, wanted_of(source))
         assert done.remaining == ()
         assert found(source, target) == ()
@@ -220,20 +216,23 @@ def test_what_cannot_be_migrated_is_named(database: str, make_database: Callable
     execute(database, "CREATE TABLE t (a int) PARTITION BY RANGE (a)")
     execute(target, "CREATE TABLE t (a int)")
     with open_database(database) as one, open_database(target) as other, other.connect() as connection:
-        with connection.begin():
-            done = migrate(connection, other.dialect, wanted_of(one))
-            with pytest.raises(TargetError, match="1 differences .* cannot be migrated") as raised:
-                refuse_remaining(done.remaining)
-    assert raised.value.details == ("options public.t differs",) or "options public.t" in raised.value.details[0]
+        done = migrate(connection, other.dialect, wanted_of(one))
+        with pytest.raises(TargetError, match=r"1 differences .* cannot be migrated") as raised:
+            refuse_remaining(done.remaining)
+    assert raised.value.details == ("options public.t is missing",)
 
 
 def test_a_row_in_the_way_is_told_without_its_value(database: str, make_database: Callable[[], str]) -> None:
     target = make_database()
     execute(database, "CREATE TABLE t (a text CONSTRAINT short CHECK (length(a) < 3))")
     execute(target, "CREATE TABLE t (a text); INSERT INTO t VALUES ('s3cret')")
-    with open_database(database) as one, open_database(target) as other, other.connect() as connection:
-        with connection.begin(), pytest.raises(TargetError, match="does not fulfil the condition") as raised:
-            migrate(connection, other.dialect, wanted_of(one))
+    with (
+        open_database(database) as one,
+        open_database(target) as other,
+        other.connect() as connection,
+        pytest.raises(TargetError, match="does not fulfil the condition") as raised,
+    ):
+        migrate(connection, other.dialect, wanted_of(one))
     assert "s3cret" not in str(raised.value)
     assert "short" in raised.value.details[0]
 
@@ -275,8 +274,8 @@ def test_a_revision_follows_the_heads_of_an_environment(
     command.init(config, str(tmp_path / "alembic"))
     (tmp_path / "alembic" / "env.py").write_text(
         "from alembic import context\n"
-        "from sqlalchemy import create_engine\n"
-        f"with create_engine({target_url!r}).begin() as connection:\n"
+        "from sqlalchemy import NullPool, create_engine\n"
+        f"with create_engine({target_url!r}, poolclass=NullPool).begin() as connection:\n"
         "    context.configure(connection=connection)\n"
         "    context.run_migrations()\n"
     )

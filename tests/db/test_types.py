@@ -177,7 +177,7 @@ CASES = [
     Case(type="citext", values=LETTERS, extension="citext"),
     Case(type="bytea", values=st.binary(max_size=40).map(lambda b: "\\x" + b.hex()), holds="length(v) <= 40"),
     Case(type="date", values=DATES, ordered="v"),
-    Case(type="time", values=CLOCKS, ordered="v"),
+    Case(type="time", values=CLOCKS, ordered="least(v, '23:59:59.999999')"),
     Case(type="time(0)", values=st.times().map(lambda t: str(t.replace(microsecond=0))), ordered="v"),
     Case(type="timetz", values=CLOCKS.map(lambda t: t + "+05:30")),
     Case(type="timestamp", values=MOMENTS, ordered="extract(epoch FROM v)::float4"),

@@ -7,7 +7,7 @@ import time
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dbclone.generate import distinct
@@ -18,6 +18,7 @@ def most_used(families: np.ndarray, chosen: np.ndarray, cells: int) -> int:
     return int(np.bincount(families * cells + chosen).max(initial=0))
 
 
+@settings(deadline=None)
 @given(st.integers(0, 2**32), st.integers(1, 3), st.booleans())
 def test_no_family_uses_a_cell_too_often_and_the_cells_keep_their_use(seed: int, capacity: int, dense: bool) -> None:
     random = np.random.default_rng(seed)
@@ -31,6 +32,7 @@ def test_no_family_uses_a_cell_too_often_and_the_cells_keep_their_use(seed: int,
     assert moved <= 0.02 * 600
 
 
+@settings(deadline=None)
 @given(st.integers(0, 2**32), st.lists(st.integers(1, 9), min_size=1, max_size=30))
 def test_saturated_families_within_their_groups_get_every_cell_once(seed: int, sizes: list[int]) -> None:
     random = np.random.default_rng(seed)

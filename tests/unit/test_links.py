@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dbclone.generate.counts import fit_counts
@@ -13,6 +13,7 @@ from dbclone.generate.links import Groups, index_link
 from dbclone.generate.streams import Streams
 
 
+@settings(deadline=None)
 @given(
     wanted=st.lists(st.floats(0, 50), min_size=1, max_size=60),
     total=st.integers(0, 2_000),
@@ -36,6 +37,7 @@ def test_childless_parents_stay_childless() -> None:
     assert counts[:2].tolist() == [0, 0]
 
 
+@settings(deadline=None)
 @given(batch=st.integers(1, 300), linked=st.integers(0, 300))
 def test_every_slot_is_used_once_whatever_the_batches(batch: int, linked: int) -> None:
     random = np.random.default_rng(3)

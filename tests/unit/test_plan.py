@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 
 import networkx as nx
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dbclone.errors import PlanError
@@ -159,6 +159,7 @@ def test_a_self_reference_is_a_link_and_no_cycle() -> None:
     assert plan.steps == (Load(table=TableKey("employee")),)
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_every_parent_precedes_its_child_unless_deferred(data: st.DataObject) -> None:
     size = data.draw(st.integers(1, 8))

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dbclone.learn.axes import learned_axis
@@ -64,6 +64,7 @@ def text_column(name: str = "note", **more: Any) -> Column:
     "name", ["note", "email", "code", "phone", "street", "city", "api_key", "password", "iban", "zip"]
 )
 @given(values=st.lists(st.text(min_size=3, max_size=30), min_size=1, max_size=40, unique=True), unique=st.booleans())
+@settings(deadline=None)
 def test_no_string_of_one_row_is_in_a_rule(name: str, values: list[str], unique: bool) -> None:
     rule = rule_of(text_column(name), pa.array(values, pa.string()), unique=unique)
     dictionary = {
@@ -79,6 +80,7 @@ def test_no_string_of_one_row_is_in_a_rule(name: str, values: list[str], unique:
 
 
 @given(st.lists(st.from_regex(r"[A-Z]{2}-[0-9]{4}", fullmatch=True), min_size=1, max_size=60, unique=True))
+@settings(deadline=None)
 def test_no_code_is_in_its_masks(values: list[str]) -> None:
     rule = rule_of(text_column("sku"), pa.array(values), unique=True)
     assert isinstance(rule, CodeRule)

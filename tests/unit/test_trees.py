@@ -48,7 +48,7 @@ def test_rows_in_circles_have_no_depth() -> None:
     assert depths(np.array([1, 0, 1, -1])).tolist() == [-1, -1, -1, 0]
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(st.integers(0, 2**32), st.integers(30, 400), st.integers(1, 40))
 def test_trees_are_grown_as_they_were_learned(seed: int, rows: int, roots: int) -> None:
     random = np.random.default_rng(seed)

@@ -128,7 +128,7 @@ def test_unique_values_are_unique_over_blocks(rule: Rule, described: Column, sta
 
 @pytest.mark.parametrize("what", ["email", "user_name", "name", "first_name", "city", "url", "phone", "company"])
 @given(max_length=st.integers(4, 60), unique=st.booleans())
-@settings(max_examples=25)
+@settings(max_examples=25, deadline=None)
 def test_personal_values_respect_the_length_and_stay_unique(what: Any, max_length: int, unique: bool) -> None:
     found = values(
         personal(what, max_length=max_length, unique=unique), column(length=max_length), count=150
@@ -200,7 +200,7 @@ def test_text_has_the_lengths_of_the_source() -> None:
 
 
 @given(st.lists(st.integers(0, 300), min_size=1, max_size=6), st.integers(1, 120), st.booleans(), st.floats(0, 1))
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 def test_text_respects_the_length_in_characters(lengths: list[int], longest: int, unique: bool, empty: float) -> None:
     rule = TextRule(column="c", characters=tuple(map(float, sorted(lengths))), words=(1.0, 9.0), unique=unique,
                     empty_share=empty, max_length=longest)  # fmt: skip
@@ -293,7 +293,7 @@ def test_learned_values_stay_within_their_column() -> None:
 
 
 @given(st.lists(st.integers(-(10**6), 10**6), min_size=30, max_size=200), st.integers(0, 4))
-@settings(max_examples=30)
+@settings(max_examples=30, deadline=None)
 def test_decimals_round_trip_through_their_axis(units: list[int], scale: int) -> None:
     described = column("decimal", precision=12, scale=4)
     source = pa.array([f"{unit / 10**scale:.{scale}f}" for unit in units])

@@ -173,7 +173,8 @@ class Definition:
     """One object as its database defines it: ``name`` is qualified and quoted, ``sql`` makes it.
 
     ``table`` is the table that it is or belongs to. ``parts`` are what a table consists of, by ``column name``, ``check
-    name``, ``setting name`` (of a column) and ``options``. ``needs`` are the keys of what must be there before it.
+    name``, ``default name``, ``setting name`` (of a column) and ``options``. ``needs`` are the keys of what must be
+    there before it. ``partition``: it is a partition of a table.
     """
 
     kind: str
@@ -331,9 +332,7 @@ class Dialect(ABC):
         """Return the SQL that fills a materialized view; nothing for anything else."""
 
     @abstractmethod
-    def change_statements(
-        self, connection: Connection, old: Definition, new: Definition
-    ) -> tuple[str, ...] | None:
+    def change_statements(self, connection: Connection, old: Definition, new: Definition) -> tuple[str, ...] | None:
         """Return the SQL that makes ``old`` into ``new`` where it is; None if it is dropped and made anew instead."""
 
     @abstractmethod

@@ -5,13 +5,13 @@ another.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from sqlalchemy import Connection, text
 
 from dbclone.db.dialects.base import Definition
 from dbclone.db.dialects.postgresql import definitions
-from dbclone.db.dialects.postgresql.entries import Owners, owners_of
+from dbclone.db.dialects.postgresql.entries import Entry, owners_of
 from dbclone.db.dialects.postgresql.verifying import Verifying
 from dbclone.db.reprint import normalised
 
@@ -45,17 +45,23 @@ class Migrating(Verifying):
             # What is said in a second statement belongs to the table of what it is said about.
             if not entry.catalogue:
                 tables[entry.number] = next((t for n in sorted(entry.dependencies) if (t := tables[n])), None)
+        defaults = _defaults(entries)
         return tuple(
             Definition(
                 kind=entry.kind,
                 name=entry.identity,
-                sql=entry.sql,
+                sql=";\n".join([entry.sql, *(item.sql for item in defaults.get(entry.number, ()))]),
                 table=tables[entry.number],
-                parts=entry.parts,
-                needs=frozenset(names[number] for number in entry.dependencies),
-                partition=_is_partition(entry.oid, owners),
+                parts={**entry.parts, **dict(map(_default_part, defaults.get(entry.number, ())))},
+                needs=frozenset(
+                    names[number]
+                    for item in (entry, *defaults.get(entry.number, ()))
+                    for number in item.dependencies - {entry.number}
+                ),
+                partition=entry.oid in owners.partitions,
             )
             for entry in entries
+            if not any(entry in items for items in defaults.values())
         )
 
     def drop_statement(self, definition: Definition) -> str:
@@ -63,8 +69,9 @@ class Migrating(Verifying):
         if kind in _PLAIN:
             return f"DROP {kind} {name}"
         if kind in _ON_TABLE or kind in _CONSTRAINTS:
-            own, table = _split(name)
-            return f"ALTER TABLE {table} DROP CONSTRAINT {own}" if kind in _CONSTRAINTS else f"DROP {kind} {own} ON {table}"
+            own, table = _matched(_ON, name).groups()
+            dropped = f"DROP {kind} {own} ON {table}"
+            return f"ALTER TABLE {table} DROP CONSTRAINT {own}" if kind in _CONSTRAINTS else dropped
         if kind == "DEFAULT" and (found := _DEFAULT.match(definition.sql)):
             return f"{found[1]} DROP DEFAULT"
         if kind == "COMMENT" and (found := _COMMENT.match(definition.sql)):
@@ -77,16 +84,15 @@ class Migrating(Verifying):
             return f"ALTER TABLE {name} DISABLE ROW LEVEL SECURITY, NO FORCE ROW LEVEL SECURITY"
         if kind == "REPLICA IDENTITY":
             table, clustered, _ = definition.sql.removeprefix("ALTER TABLE ").partition(" CLUSTER ON ")
-            return f"ALTER TABLE {table} SET WITHOUT CLUSTER" if clustered else f"ALTER TABLE {name} REPLICA IDENTITY DEFAULT"
+            anew = f"ALTER TABLE {name} REPLICA IDENTITY DEFAULT"
+            return f"ALTER TABLE {table} SET WITHOUT CLUSTER" if clustered else anew
         # An index that is part of a partitioned one goes with it.
         return ""
 
     def refresh_statement(self, definition: Definition) -> str:
         return f"REFRESH {definition.kind} {definition.name}" if definition.kind == "MATERIALIZED VIEW" else ""
 
-    def change_statements(
-        self, connection: Connection, old: Definition, new: Definition
-    ) -> tuple[str, ...] | None:
+    def change_statements(self, connection: Connection, old: Definition, new: Definition) -> tuple[str, ...] | None:
         if new.kind in ("FUNCTION", "PROCEDURE"):
             return (new.sql,) if _returns(old.sql) == _returns(new.sql) else None
         if new.kind in ("DEFAULT", "COMMENT", "SEQUENCE OWNED BY"):
@@ -102,14 +108,31 @@ class Migrating(Verifying):
         return None
 
 
-def _is_partition(oid: int, owners: Owners) -> bool:
-    return oid in owners.partitions
+def _defaults(entries: Sequence[Entry]) -> dict[int, list[Entry]]:
+    """Return the defaults of columns by the number of their table: they are part of it, as its columns are."""
+    found: dict[int, list[Entry]] = {}
+    tables = {entry.number: entry for entry in entries if entry.kind == "TABLE"}
+    for entry in entries:
+        if entry.kind == "DEFAULT":
+            for number in entry.dependencies & tables.keys():
+                if entry.identity.startswith(f"for {tables[number].identity}."):
+                    found.setdefault(number, []).append(entry)
+    return found
 
 
-def _split(name: str) -> tuple[str, str]:
-    found = _ON.fullmatch(name)
-    assert found is not None, f"{name} is not on a table"
-    return found[1], found[2]
+def _default_part(entry: Entry) -> tuple[str, str]:
+    """Return a default as part of its table. → ``default price``, ``ALTER COLUMN price SET DEFAULT 0``"""
+    found = _matched(_DEFAULT, entry.sql)
+    alter = found[1].partition(" ALTER COLUMN ")[2]
+    return f"default {alter}", f"ALTER COLUMN {alter} SET DEFAULT {entry.sql[found.end() :]}"
+
+
+def _matched(pattern: re.Pattern[str], text: str) -> re.Match[str]:
+    """Return the match at the beginning of a text of the catalogue; LookupError if it is not as it always is."""
+    found = pattern.match(text)
+    if found is None:
+        raise LookupError(f"the catalogue says {text!r}, which {pattern.pattern!r} does not match")
+    return found
 
 
 def _returns(function: str) -> str:
@@ -120,6 +143,7 @@ def _returns(function: str) -> str:
 def _table_changes(old: Definition, new: Definition) -> Iterator[str]:
     """Yield what makes the columns and checks of a table those of another; nothing else of it can be changed."""
     table = new.name
+    retyped: set[str] = set()
     for part, line in old.parts.items():
         kind = part.partition(" ")[0]
         if kind == "check" and normalised(new.parts.get(part, "")) != normalised(line):
@@ -129,13 +153,20 @@ def _table_changes(old: Definition, new: Definition) -> Iterator[str]:
     for part, line in new.parts.items():
         if part.startswith("column "):
             if part not in old.parts:
-                yield f"ALTER TABLE {table} ADD COLUMN {line}"
+                default = new.parts.get(f"default {_first_name(line)}", "").partition(" SET DEFAULT ")[2]
+                yield f"ALTER TABLE {table} ADD COLUMN {line}" + (f" DEFAULT {default}" if default else "")
             elif normalised(old.parts[part]) != normalised(line):
                 yield from _column_changes(table, old.parts[part], line)
+                retyped.add(_first_name(line))
+    for part, line in old.parts.items():
+        if part.startswith("default ") and part not in new.parts and f"column {part[8:]}" in new.parts:
+            yield f"ALTER TABLE {table} {line.partition(' SET DEFAULT ')[0]} DROP DEFAULT"
     for part, line in new.parts.items():
         differs = normalised(old.parts.get(part, "")) != normalised(line)
         if part.startswith("check ") and differs:
             yield f"ALTER TABLE {table} ADD {line}"
+        elif part.startswith("default ") and (differs or part[8:] in retyped):
+            yield f"ALTER TABLE {table} {line}"
         elif part.startswith("setting ") and differs:
             yield line
 
@@ -169,9 +200,7 @@ def _type_of(line: str) -> str:
 
 
 def _first_name(line: str) -> str:
-    found = re.match(_NAME, line)
-    assert found is not None, "the line begins with a name"
-    return found[0]
+    return _matched(re.compile(_NAME), line)[0]
 
 
 def _rebuilt(connection: Connection, new: Definition) -> Iterator[str]:
@@ -206,7 +235,7 @@ def _rebuilt(connection: Connection, new: Definition) -> Iterator[str]:
 
 def _domain_changes(connection: Connection, old: Definition, new: Definition) -> tuple[str, ...] | None:
     """Return what makes a domain like another of the same base type; None if the base types differ."""
-    split = re.compile(rf"CREATE DOMAIN \S+ AS (.*?)( DEFAULT .*?)?( NOT NULL)?((?:\n    CONSTRAINT .*)*)", re.DOTALL)
+    split = re.compile(r"CREATE DOMAIN \S+ AS (.*?)( DEFAULT .*?)?( NOT NULL)?((?:\n    CONSTRAINT .*)*)", re.DOTALL)
     was, becomes = split.fullmatch(old.sql), split.fullmatch(new.sql)
     if was is None or becomes is None or was[1] != becomes[1]:
         return None
