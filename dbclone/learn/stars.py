@@ -85,7 +85,9 @@ def score_branch(
     scores = np.column_stack([m.encode(values[:, n], jitter.random(len(values))) for n, m in enumerate(marginals)])
     correction = np.ones(values.shape[1])
     spread, noise = np.clip(np.diag(shrunk.between), 0, None), np.diag(shrunk.noise)
-    correction[1 : 1 + k] = np.minimum(np.sqrt((spread + noise) / np.maximum(spread, 1e-12)), MOST_CORRECTION)
+    # A column that nothing is known of has neither spread nor noise: there is nothing to give back then.
+    attenuation = np.sqrt((spread + noise) / np.maximum(spread, 1e-12))
+    correction[1 : 1 + k] = np.clip(attenuation, 1.0, MOST_CORRECTION)
     most = counts[~np.isnan(counts)].max(initial=0.0)
     return ScoredBranch(
         child=child,
