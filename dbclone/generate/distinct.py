@@ -154,7 +154,7 @@ def _exchange(
         out[mine], out[partner] = out[partner], out[mine]
         stuck[mine] = False
         before, left = len(left), left[stuck[left]]
-        if not len(left) or (number > 8 and before - len(left) < 0.02 * before):
+        if not len(left) or (number > 4 and before - len(left) < 0.05 * before):
             break
 
 

@@ -130,7 +130,7 @@ def test_a_failed_load_leaves_the_target_as_it_was(shop: str, target: str) -> No
     """The target's own rule refuses the rows, long after the first were sent."""
     query(target, (Path(__file__).parent / "shop.sql").read_text().split("SELECT setseed")[0])
     query(target, "ALTER TABLE order_line ADD CONSTRAINT never CHECK (quantity > 99)")
-    refused(dbclone("clone", shop, target), 6, "never", "order_line", "as it was")
+    refused(dbclone("clone", shop, target, "--on-drift", "ignore"), 6, "never", "order_line", "as it was")
     for table in tables(target):
         name = ".".join(f'"{part}"' for part in table.split("."))
         assert query(target, f"SELECT count(*) FROM {name}") == [(0,)]

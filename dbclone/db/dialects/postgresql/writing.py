@@ -246,12 +246,13 @@ class Writing(Migrating):
         return TriggerState(enable=tuple(enable), kept=tuple(kept))
 
     def refresh_views(self, connection: Connection, tables: Sequence[Table]) -> None:
+        # By OID: a materialized view cannot be replaced, so what it reads was there before it.
         views = connection.execute(
             text("""
-                WITH RECURSIVE reads (oid, depth) AS (
-                    SELECT unnest(CAST(:tables AS oid[])), 0
+                WITH RECURSIVE reads (oid) AS (
+                    SELECT unnest(CAST(:tables AS oid[]))
                     UNION
-                    SELECT r.ev_class, s.depth + 1
+                    SELECT r.ev_class
                     FROM reads s
                     JOIN pg_catalog.pg_depend d ON d.refobjid = s.oid AND d.refclassid = 'pg_class'::regclass
                         AND d.classid = 'pg_rewrite'::regclass AND d.deptype = 'n'
@@ -261,7 +262,7 @@ class Writing(Migrating):
                 FROM reads s JOIN pg_catalog.pg_class c ON c.oid = s.oid
                 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
                 WHERE c.relkind = 'm' AND c.relispopulated AND pg_has_role(c.relowner, 'USAGE')
-                GROUP BY n.nspname, c.relname ORDER BY max(s.depth), n.nspname, c.relname"""),
+                ORDER BY c.oid"""),
             {"tables": [oid for oid, _ in tables_of(connection, tables)]},
         ).all()
         for schema, name in views:
