@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: help demo test lint bench clean
+.PHONY: help demo test lint bench fuzz audit sbom clean
 .DEFAULT_GOAL := help
 
 help:  ## show this list
@@ -27,8 +27,17 @@ lint: $(VENV)/.dev  ## check style, types and the floors that modules import acr
 bench: $(VENV)/.test  ## measure learning, generating and loading (ARGS=--smoke: a minute)
 	@$(BIN)/python -m tests.bench $(ARGS)
 
+fuzz: $(VENV)/.fuzz  ## fuzz what reads other people's data (ARGS="model|members|checks --seconds 60")
+	@$(BIN)/python -m tests.fuzz $(or $(ARGS),members)
+
+audit: $(VENV)/.supply  ## look every pinned version up among the known vulnerabilities
+	@$(BIN)/pip-audit --requirement constraints.txt --no-deps --disable-pip
+
+sbom: $(VENV)/.supply  ## write sbom.json, the CycloneDX bill of materials of the pinned versions
+	@$(BIN)/cyclonedx-py requirements constraints.txt --output-reproducible --output-file sbom.json
+
 clean:  ## remove the environment and what tools left behind
-	rm -rf $(VENV) dist build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) dist build sbom.json .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # torch on its own, first: SDV needs it, and it is by far the largest download, so a failure shows what it is about.
@@ -40,7 +49,7 @@ $(VENV)/.torch: constraints.txt
 	@$(INSTALL) torch
 	@touch $@
 
-$(VENV)/.demo $(VENV)/.test $(VENV)/.dev: $(VENV)/.%: $(VENV)/.torch pyproject.toml constraints.txt
+$(addprefix $(VENV)/., demo test dev fuzz supply): $(VENV)/.%: $(VENV)/.torch pyproject.toml constraints.txt
 	@echo "Installing dbclone[$*] into $(VENV)"
 	@$(INSTALL) --editable '.[$*]'
 	@touch $@

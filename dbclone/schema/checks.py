@@ -37,7 +37,7 @@ def parse(expression: str, dialect: str) -> exp.Expr | None:
     """Return an expression of the source's SQL as a tree; None if sqlglot cannot read it."""
     try:
         return sqlglot.parse_one(expression, read=_DIALECTS.get(dialect, dialect))
-    except sqlglot.errors.SqlglotError:
+    except (sqlglot.errors.SqlglotError, RecursionError):  # the latter for what is nested dozens of levels deep
         return None
 
 

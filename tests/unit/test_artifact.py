@@ -112,3 +112,52 @@ def test_a_class_that_is_no_part_of_a_model_is_not_built(file: Path) -> None:
     rewrite(file, lambda content: content.update({"model.json": b'{"$": "Path", "name": "x"}'}), sign=True)
     with pytest.raises(ConfigurationError, match="does not describe a model"):
         load_model(file)
+
+
+def test_a_model_of_wrong_types_is_refused(file: Path) -> None:
+    """Whatever the digest says: a field is of its own type, or the file is no model."""
+
+    def alter(content: dict[str, bytes]) -> None:
+        document = json.loads(content["model.json"])
+        document["plan"]["tables"][0]["rows"] = "many"
+        content["model.json"] = json.dumps(document).encode()
+
+    rewrite(file, alter, sign=True)
+    with pytest.raises(ConfigurationError, match="does not describe a model") as caught:
+        load_model(file)
+    assert str(caught.value.__cause__) == "TablePlan: rows"
+
+
+def test_json_without_end_is_refused(file: Path) -> None:
+    rewrite(file, lambda content: content.update({"model.json": b"[" * 100_000}), sign=True)
+    with pytest.raises(ConfigurationError, match="does not describe a model"):
+        load_model(file)
+
+
+def test_an_array_is_as_large_as_its_bytes(file: Path) -> None:
+    """A header may claim any size: nothing is set aside for it before the bytes were counted."""
+    header = {"descr": "<f8", "fortran_order": False, "shape": (2**40,)}
+    buffer = io.BytesIO()
+    np.lib.format.write_array_header_1_0(buffer, header)
+    rewrite(file, lambda content: content.update({"arrays/0.npy": buffer.getvalue()}), sign=True)
+    with pytest.raises(ConfigurationError, match="does not describe a model"):
+        load_model(file)
+
+
+def test_a_bomb_is_not_unpacked(file: Path) -> None:
+    with zipfile.ZipFile(file, "a", zipfile.ZIP_DEFLATED) as archive, archive.open("arrays/bomb.npy", "w") as member:
+        for _ in range(artifact.MOST_BYTES // 2**24 + 1):
+            member.write(bytes(2**24))
+    assert file.stat().st_size < 2**24
+    with pytest.raises(ConfigurationError, match="more than any model has"):
+        load_model(file)
+
+
+def test_names_inside_are_no_paths(file: Path, tmp_path: Path) -> None:
+    before = sorted(tmp_path.parent.rglob("*"))
+    rewrite(
+        file, lambda content: content.update({"arrays/../../../escaped.npy": b"x", "/etc/escaped": b"x"}), sign=True
+    )
+    with pytest.raises(ConfigurationError, match="does not describe a model"):
+        load_model(file)
+    assert sorted(tmp_path.parent.rglob("*")) == before

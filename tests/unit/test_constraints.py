@@ -15,7 +15,7 @@ from dbclone.generate.constraints import Columns, Judge, judge
 from dbclone.generate.patterns import matching
 from dbclone.generate.repair import ConditionError, Freedom, Repaired, repair
 from dbclone.model.flow import Verdict
-from dbclone.schema.checks import columns_of, comparisons, literals, patterns
+from dbclone.schema.checks import columns_of, comparisons, literals, parse, patterns
 from dbclone.schema.model import Check, Column, Table, TableKey
 
 ROWS = 2_000
@@ -218,6 +218,11 @@ def test_a_condition_that_nobody_judged_is_left_to_the_target() -> None:
 def test_comparisons_of_a_condition(expression: str, found: list[tuple[str, str]]) -> None:
     check = Check(name="c", expression=expression)
     assert [(item.column, item.other) for item in comparisons(check, "postgresql")] == found
+
+
+def test_what_is_nested_without_end_is_not_read() -> None:
+    assert parse("[" * 5_000, "postgresql") is None
+    assert parse("(" * 5_000 + "a" + ")" * 5_000, "postgresql") is None
 
 
 def test_literals_and_patterns_of_a_condition() -> None:
