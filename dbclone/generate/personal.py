@@ -13,8 +13,10 @@ issued.
 
 from __future__ import annotations
 
+import math
+import re
 import unicodedata
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -65,19 +67,20 @@ class _People:
 
 
 @lru_cache(maxsize=64)
-def _faker_pool(method: str, locale: str, count: int = _POOL) -> tuple[str, ...]:
-    """Return different values of a Faker provider, the same ones in every process."""
+def _faker_pool(methods: tuple[str, ...], locale: str, count: int = _POOL) -> tuple[str, ...]:
+    """Return different values of the first of a Faker provider's methods that it has, the same in every process."""
     # Imported here: Faker takes 0.3 s, and most tables hold no person.
     from faker import Faker
 
     faker = Faker(locale)
     faker.seed_instance(1)
+    method = next(method for method in methods if hasattr(faker, method))
     return tuple(dict.fromkeys(str(getattr(faker, method)()).replace("\n", ", ") for _ in range(count)))
 
 
 @lru_cache(maxsize=4)
 def _people(locale: str) -> _People:
-    first, last = _by_letters(_faker_pool("first_name", locale)), _by_letters(_faker_pool("last_name", locale))
+    first, last = _by_letters(_faker_pool(("first_name",), locale)), _by_letters(_faker_pool(("last_name",), locale))
     return _People(
         first=tuple(first.values()),
         last=tuple(last.values()),
@@ -163,11 +166,21 @@ def _local_part(rule: PersonalRule, index: Integers, streams: Streams, name: Nam
 
 # ---- Pools ----------------------------------------------------------------------------------------------------------
 
-_FAKER_METHODS = {"street": "street_address", "city": "city", "company": "company", "postcode": "postcode"}
+_FAKER_METHODS = {
+    "street": ("street_address",),
+    "city": ("city",),
+    "company": ("company",),
+    "postcode": ("postcode",),
+    "region": ("administrative_unit", "state", "region", "province", "county", "city"),
+    "country": ("country",),
+}
+"""Where a locale's provider lacks the first method, it has one of the others."""
 
 
 def _pooled(rule: PersonalRule, index: Integers, streams: Streams, name: Name) -> pa.Array:
     pool = _faker_pool(_FAKER_METHODS[rule.what], rule.locale)
+    if rule.template in ("AA", "AAA") and rule.what == "country":
+        pool = _faker_pool(("country_code",), rule.locale)
     fitting = tuple(value for value in pool if rule.max_length is None or len(value) <= rule.max_length) or pool
     values = take(fitting, arrays.pick(index, arrays.stream_key(streams, *name), len(fitting)))
     if rule.unique:
@@ -314,6 +327,57 @@ def _birth_date(rule: PersonalRule, index: Integers, streams: Streams, name: Nam
     return _formatted(template, np.concatenate(parts if year_first else parts[::-1], axis=1), rule)
 
 
+def _coordinates(rule: PersonalRule, index: Integers, streams: Streams, name: Name) -> pa.Array:
+    """Return a latitude and a longitude in the template's form, anywhere: ``48.8566, 2.3522``."""
+    decimals = max((len(part) for part in re.findall(r"\.(#+)", rule.template)), default=5)
+    place = _counted(rule, index, streams, name, 2**52)
+    latitude, longitude = (place >> 26) / 2**26 * 120 - 60, (place & (2**26 - 1)) / 2**26 * 360 - 180
+    texts = [pa.array(np.char.mod(f"%.{min(decimals, 9)}f", values), pa.string()) for values in (latitude, longitude)]
+    if rule.template.upper().startswith("AAAAA"):
+        return arrays.truncated(join("POINT(", texts[1], " ", texts[0], ")"), rule.max_length)
+    return arrays.truncated(join(texts[0], ", " if ", " in rule.template else ",", texts[1]), rule.max_length)
+
+
+_VIN_CODES = np.frombuffer(b"0123456789ABCDEFGHJKLMNPRSTUVWXYZ", dtype=np.uint8)
+_VIN_NUMBERS = np.array([*range(10), 1, 2, 3, 4, 5, 6, 7, 8, 1, 2, 3, 4, 5, 7, 9, 2, 3, 4, 5, 6, 7, 8, 9])
+_VIN_WEIGHTS = np.array((8, 7, 6, 5, 4, 3, 2, 10, 0, 9, 8, 7, 6, 5, 4, 3, 2))
+
+
+def _vin(rule: PersonalRule, index: Integers, streams: Streams, name: Name) -> pa.Array:
+    """Return vehicle identification numbers with a valid check digit, of a maker (``000``) that nobody is."""
+    if rule.max_length is not None and rule.max_length < 17:
+        return arrays.tokens(index, streams, name, rule.max_length)
+    rest = _counted(rule, index, streams, name, 33**10)
+    places = np.zeros((len(index), 17), dtype=np.int64)
+    for place in (16, 15, 14, 13, 12, 11, 10, 7, 6, 5):
+        rest, places[:, place] = np.divmod(rest, 33)
+    check = (_VIN_NUMBERS[places] * _VIN_WEIGHTS).sum(axis=1) % 11
+    symbols = _VIN_CODES[places]
+    symbols[:, 8] = np.where(check == 10, ord("X"), 48 + check)
+    return arrays.text_from_ascii(symbols)
+
+
+def _plate(rule: PersonalRule, index: Integers, streams: Streams, name: Name) -> pa.Array:
+    """Return licence plates of the template's shape that begin with the letters ``ZZ`` or the digit 0."""
+    template = _template(rule, "AA-####")[: rule.max_length]
+    kinds = [c for c in template if c in "#A"]
+    fixed = min(2, max(len(kinds) - 4, 0)) if kinds[:1] == ["A"] else int(len(kinds) > 4)
+    fixed = min(fixed, next((n for n, kind in enumerate(kinds) if kind != kinds[0]), len(kinds)))
+    rest = _counted(rule, index, streams, name, min(_possible(kinds[fixed:]), 2**60))
+    symbols = np.empty((len(index), len(kinds)), dtype=np.uint8)
+    for place in reversed(range(len(kinds))):
+        if place < fixed:
+            symbols[:, place] = ord("Z" if kinds[place] == "A" else "0")
+            continue
+        rest, symbol = np.divmod(rest, 10 if kinds[place] == "#" else 26)
+        symbols[:, place] = symbol + (48 if kinds[place] == "#" else 65)
+    return _formatted(template, symbols, rule)
+
+
+def _possible(kinds: Sequence[str]) -> int:
+    return int(math.prod(10 if kind == "#" else 26 for kind in kinds))
+
+
 _MAKERS: Mapping[PersonalKind, Callable[[PersonalRule, Integers, Streams, Name], pa.Array]] = {
     "email": _email,
     "phone": _phone,
@@ -333,4 +397,9 @@ _MAKERS: Mapping[PersonalKind, Callable[[PersonalRule, Integers, Streams, Name],
     "url": _url,
     "birth_date": _birth_date,
     "national_id": _national_id,
+    "region": _pooled,
+    "country": _pooled,
+    "coordinates": _coordinates,
+    "licence_plate": _plate,
+    "vin": _vin,
 }

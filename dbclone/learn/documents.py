@@ -18,8 +18,9 @@ import numpy as np
 
 from dbclone.model.rules import JsonMember, JsonNode
 from dbclone.model.structures import Quantiles
-from dbclone.schema.classify import CATEGORY_COVERS, CATEGORY_LENGTH, SHARED_BY, pattern_of
+from dbclone.schema.classify import CATEGORY_COVERS, CATEGORY_LENGTH, SHARED_BY
 from dbclone.schema.names import personal_name
+from dbclone.schema.patterns import pattern_of
 
 SAMPLE = 2_000
 MOST_MEMBERS = 60

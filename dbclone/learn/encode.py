@@ -17,12 +17,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dbclone.learn.axes import exact_atoms, interval_units, learned_axis
-from dbclone.learn.rules import column_facts, make_rule
+from dbclone.learn.rules import make_rule
 from dbclone.model.flow import TableSample
 from dbclone.model.marginal import Marginal, fit_marginal
 from dbclone.model.rules import Learned, NullRule, Omitted, Rule
 from dbclone.schema.checks import declared_values
-from dbclone.schema.classify import ColumnClass, classify
+from dbclone.schema.classify import ColumnClass
 from dbclone.schema.model import Column, Table
 from dbclone.schema.plan import TablePlan, is_modelled
 
@@ -47,15 +47,21 @@ class Encoded:
     base: npt.NDArray[np.bool_]
 
 
-def encode_table(table: Table, plan: TablePlan, sample: TableSample, keys: Mapping[str, Rule], dialect: str) -> Encoded:
-    """Return the table's rules and its learned columns as numbers; ``keys`` are the rules of its keys."""
+def encode_table(
+    table: Table,
+    plan: TablePlan,
+    sample: TableSample,
+    keys: Mapping[str, Rule],
+    classes: Mapping[str, ColumnClass],
+    dialect: str,
+) -> Encoded:
+    """Return the table's rules and its learned columns as numbers.
+
+    ``keys`` are the rules of its keys, ``classes`` say what its columns hold.
+    """
     enums = {column.name: column.enum_values for column in table.columns if column.enum_values}
     declared = {**declared_values(table, dialect), **enums}
-    classes = {
-        column.name: _classify(column, sample.rows[column.name])
-        for column in table.written_columns
-        if column.name not in keys and column.name in sample.rows.column_names
-    }
+    classes = {name: found for name, found in classes.items() if name not in keys}
     learned = [name for name, found in classes.items() if _is_learned(table.column(name), found)]
     labels = {name: _labels(sample.rows[name], sample.base) for name in learned if _has_labels(table.column(name))}
     for name, allowed in declared.items():
@@ -116,10 +122,6 @@ def _unread_rule(column: Column) -> Rule:
     if column.generated or (column.default is not None and not column.nullable):
         return Omitted(column=column.name)
     return NullRule(column=column.name)
-
-
-def _classify(column: Column, values: pa.ChunkedArray) -> ColumnClass:
-    return classify(column, column_facts(values), is_key=False)
 
 
 def _is_learned(column: Column, found: ColumnClass) -> bool:

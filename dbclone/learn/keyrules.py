@@ -9,11 +9,11 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dbclone.learn.rules import column_facts, make_rule
+from dbclone.learn.rules import make_rule
 from dbclone.model.flow import TableSample
 from dbclone.model.marginal import Marginal, fit_marginal
 from dbclone.model.rules import Numbered, PolymorphicKey, PolymorphicTarget, Referenced, Rule
-from dbclone.schema.classify import classify
+from dbclone.schema.classify import ColumnClass
 from dbclone.schema.model import Polymorphic, Table, TableKey
 from dbclone.schema.plan import TablePlan
 
@@ -32,6 +32,7 @@ def key_rules(
     parents: Mapping[str, Integers],
     fan_outs: Mapping[str, Floats],
     source_rows: Mapping[TableKey, int],
+    classes: Mapping[str, ColumnClass],
 ) -> dict[str, Rule]:
     """Return the rules of a table's keys, by column.
 
@@ -48,9 +49,7 @@ def key_rules(
     for unique in table.uniques():
         own = [name for name in unique if name not in rules and name in sample.rows.column_names]
         if len(unique) == 1 and own:
-            column, values = table.column(own[0]), sample.rows[own[0]]
-            found = classify(column, column_facts(values), is_key=True)
-            rules[own[0]] = make_rule(column, found, values, unique=True)
+            rules[own[0]] = make_rule(table.column(own[0]), classes[own[0]], sample.rows[own[0]], unique=True)
         elif len(unique) > 1 and set(unique) <= set(sample.rows.column_names):
             for name in own:
                 if table.column(name).kind == "integer" and name not in rules:

@@ -11,6 +11,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial, reduce
 from typing import Literal, cast
 
@@ -80,7 +81,7 @@ def make_rule(
     null_share = values.null_count / len(values) if column.nullable and len(values) else 0.0
     if not len(present) or found.kind == "other":
         return NullRule(column=column.name)
-    if column.kind in _TIMES or (column.kind in _NUMBERS and found.kind != "personal"):
+    if column.kind in _TIMES or (column.kind in _NUMBERS and found.kind not in ("personal", "secret")):
         return _sequence(column, *learned_axis(column, present), null_share)
     if column.kind in ("boolean", "enum"):
         labels = column.enum_values or ("false", "true")
@@ -110,7 +111,10 @@ def _text_rule(
     if found.kind == "json":
         root = learn_documents(texts)
         return JsonRule(column=column.name, root=root, null_share=null_share, max_length=column.length)
-    if found.kind == "secret":
+    if found.kind == "secret" and column.kind == "integer":
+        secret = make_code_rule(column, replace(found, kind="personal"), texts, unique=unique, null_share=null_share)
+        return secret or NullRule(column=column.name)
+    if found.kind in ("secret", "unclassified"):
         return _secret(column, found, texts, unique, null_share)
     template = _template(texts)
     if found.kind == "personal" and found.personal not in ("postcode", "account") and _is_written_as(column, template):

@@ -35,8 +35,9 @@ from dbclone.model.structures import (
     SearchRule,
     VectorRule,
 )
-from dbclone.schema.classify import CATEGORY_COVERS, SHARED_BY, pattern_of
+from dbclone.schema.classify import CATEGORY_COVERS, SHARED_BY
 from dbclone.schema.model import Column, TypeKind
+from dbclone.schema.patterns import pattern_of
 
 Structured = (
     ArrayRule

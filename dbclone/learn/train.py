@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 import dbclone
+from dbclone.learn.classes import Declared, classify_sample
 from dbclone.learn.closed_form import correlation_of, nearest_correlation
 from dbclone.learn.encode import Encoded, encode_table, parent_positions
 from dbclone.learn.hma import StarTable, learn_star
@@ -35,15 +36,26 @@ Integers = npt.NDArray[np.int64]
 OnTable = Callable[[TableKey], None]
 
 
-def train(sample: Sample, plan: Plan, ddl: Ddl | None, *, seed: int, on_table: OnTable | None = None) -> Model:
-    """Return the model of everything in the plan; ``on_table`` is called with each table whose star is learned."""
-    return _Training(sample, plan, seed, on_table or (lambda _: None)).model(ddl)
+def train(
+    sample: Sample,
+    plan: Plan,
+    ddl: Ddl | None,
+    *,
+    seed: int,
+    on_table: OnTable | None = None,
+    declared: Declared | None = None,
+) -> Model:
+    """Return the model of everything in the plan; ``on_table`` is called with each table whose star is learned.
+
+    ``declared`` is what people say that columns hold; the others are classified by what the sample has of them.
+    """
+    return _Training(sample, plan, seed, on_table or (lambda _: None), declared).model(ddl)
 
 
 class _Training:
     """One run of ``train``: what is known of each table so far."""
 
-    def __init__(self, sample: Sample, plan: Plan, seed: int, on_table: OnTable) -> None:
+    def __init__(self, sample: Sample, plan: Plan, seed: int, on_table: OnTable, declared: Declared | None) -> None:
         self.sample, self.plan, self.on_table = sample, plan, on_table
         self.random = np.random.default_rng(seed)
         self.seed = seed
@@ -52,10 +64,12 @@ class _Training:
         ]
         self.parents = {t.table: self._positions(t) for t in self.learned}
         self.encoded: dict[TableKey, Encoded] = {}
+        classes = classify_sample(sample, plan, declared)
         for t in self.learned:
             table, rows = plan.schema.table(t.table), sample.tables[t.table]
-            keys = key_rules(table, t, rows, self.parents[t.table], self._fan_outs(t), sample.source_rows)
-            self.encoded[t.table] = encode_table(table, t, rows, keys, plan.schema.dialect)
+            found, fan_outs = classes[t.table], self._fan_outs(t)
+            keys = key_rules(table, t, rows, self.parents[t.table], fan_outs, sample.source_rows, found)
+            self.encoded[t.table] = encode_table(table, t, rows, keys, found, plan.schema.dialect)
         self.reliability: dict[TableKey, Floats] = {}
         self.latents: dict[TableKey, Floats] = {
             t.table: np.zeros((sample.tables[t.table].rows.num_rows, 0)) for t in self.learned

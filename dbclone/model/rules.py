@@ -50,6 +50,11 @@ PersonalKind = Literal[
     "url",
     "birth_date",
     "national_id",
+    "region",
+    "country",
+    "coordinates",
+    "licence_plate",
+    "vin",
 ]
 """What a personal value is. It decides what a generated one looks like."""
 

@@ -2,23 +2,24 @@
 
 Fails closed: strings of the source are carried over only for a *category*, that is, a few labels, each shared by at
 least five rows, together covering nearly all rows, which look personal neither by the column's name nor by their own
-pattern. Patterns that have check digits are checked with them. Everything else is generated.
+pattern. Patterns that have check digits are checked with them. Everything else is generated, and a column of which
+nothing can be said is treated as a secret.
 
 Pure. Leaves to :mod:`dbclone.learn.rules` what is learned of a column of each class.
 """
 
 from __future__ import annotations
 
-import ipaddress
-import json
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
+from dbclone.schema.lexicon import name_shares
 from dbclone.schema.model import Column, TypeKind
 from dbclone.schema.names import personal_name
+from dbclone.schema.patterns import TRACES, entropy, is_json, pattern_shares
 
 SHARED_BY = 5
 """A value is carried over only if at least so many rows have it."""
@@ -47,8 +48,20 @@ Kind = Literal[
     "binary",
     "personal",
     "secret",
+    "unclassified",
     "other",
 ]
+
+Ending = Literal["category", "number", "time", "key", "generated", "free text", "secret", "unclassified"]
+"""How a column ends: what becomes of its values. *Unclassified* is treated as secret."""
+
+PERSONAL_KINDS = (
+    "email", "phone", "first_name", "last_name", "name", "user_name", "street", "city", "region", "country", "postcode",
+    "company", "iban", "account", "card", "ip", "mac", "url", "coordinates", "birth_date", "national_id",
+    "licence_plate", "vin",
+)  # fmt: skip
+"""Personal values that are made anew as values of the same kind."""
+SECRET_KINDS = ("password_hash", "token")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,6 +101,28 @@ class ColumnClass:
     personal: str | None = None
     evidence: tuple[str, ...] = ()
 
+    @property
+    def ends_as(self) -> Ending:
+        """What becomes of the values."""
+        return _ENDINGS.get(self.kind, "generated")
+
+    @property
+    def called(self) -> str:
+        """The word for it in ``dbclone.yaml``: the personal kind if there is one, else the kind."""
+        return self.personal if self.personal and self.kind in ("personal", "secret") else self.kind
+
+
+_ENDINGS: Mapping[Kind, Ending] = {
+    "boolean": "category",
+    "category": "category",
+    "number": "number",
+    "time": "time",
+    "key": "key",
+    "text": "free text",
+    "secret": "secret",
+    "unclassified": "unclassified",
+    "other": "unclassified",
+}
 
 _BY_TYPE: Mapping[TypeKind, Kind] = {
     "boolean": "boolean",
@@ -102,12 +137,16 @@ _BY_TYPE: Mapping[TypeKind, Kind] = {
         "structured",
     ),
 }
-_TIMES = ("date", "time", "timestamp", "timestamptz", "interval")
-_SECRETS = ("password_hash", "token")
-_SHARED_ANYWAY = ("city", "company", "postcode")
+TIMES: tuple[TypeKind, ...] = ("date", "time", "timestamp", "timestamptz", "interval")
+_SHARED_ANYWAY = ("city", "company", "postcode", "region", "country")
 """Many rows share such a value and it names no one: it may be a category when its values are few."""
-_NUMBERED = ("phone", "card", "account", "national_id", "postcode")
-"""Personal values that are found in columns of whole numbers, too."""
+NUMBERED = ("phone", "card", "account", "national_id", "postcode", *SECRET_KINDS)
+"""Personal values and secrets that are found in columns of whole numbers, too."""
+_CHECKSUM = re.compile(
+    r"checksum|sha\d|md5|digest|etag|commit|fingerprint|revision|content_hash|file_hash", re.IGNORECASE
+)
+"""Names of columns whose random text is computed from what is not secret."""
+_LONGEST_COMMENT = 120
 
 
 def classify(column: Column, facts: ColumnFacts, *, is_key: bool) -> ColumnClass:
@@ -117,20 +156,41 @@ def classify(column: Column, facts: ColumnFacts, *, is_key: bool) -> ColumnClass
         address = _personal_type(column) if column.kind == "network" else None
         return ColumnClass(kind=by_type, personal=address, evidence=(f"the type is {column.type}",))
     if column.kind == "text":
-        return _classify_text(column, facts)
-    unique = facts.distinct == facts.present
-    named = personal_name(column.name)
-    if is_key and unique:
+        return _classify_text(column, facts, is_key=is_key)
+    if is_key and facts.distinct == facts.present:
         return ColumnClass(kind="key", evidence=("a key of its own",))
-    if column.kind in _TIMES:
-        return ColumnClass(
-            kind="time",
-            personal="birth_date" if named == "birth_date" else None,
-            evidence=(f"the type is {column.type}",),
-        )
-    if named in _NUMBERED and column.kind == "integer" and facts.distinct_share > PATTERN_SHARE:
-        return ColumnClass(kind="personal", personal=named, evidence=(_named(named), "most values are different"))
-    return ColumnClass(kind="number", evidence=(f"the type is {column.type}",))
+    named, evidence = _promised(column)
+    typed = f"the type is {column.type}"
+    if column.kind in TIMES:
+        birth = named == "birth_date"
+        evidence = (typed, *evidence) if birth else (typed,)
+        return ColumnClass(kind="time", personal="birth_date" if birth else None, evidence=evidence)
+    if column.kind == "integer":
+        found = _personal_number(column, facts, named, evidence)
+        if found is not None:
+            return found
+    place = named == "coordinates"
+    return ColumnClass(
+        kind="number", personal="coordinates" if place else None, evidence=(typed, *evidence) if place else (typed,)
+    )
+
+
+def _personal_number(
+    column: Column, facts: ColumnFacts, named: str | None, evidence: tuple[str, ...]
+) -> ColumnClass | None:
+    """Return what whole numbers are that count nothing: telephone numbers, cards; None for any others."""
+    different = "most values are different"
+    if named in SECRET_KINDS and len({len(value) for value in facts.sample}) <= 2:
+        return ColumnClass(kind="secret", personal=named, evidence=(*evidence, "the values have one length"))
+    if named in NUMBERED and named not in SECRET_KINDS and facts.distinct_share > PATTERN_SHARE:
+        return ColumnClass(kind="personal", personal=named, evidence=(*evidence, different))
+    if facts.distinct_share <= PATTERN_SHARE or column.filled_by_sequence:
+        return None
+    found = {name: share for name, share in pattern_shares(facts.sample).items() if name in ("card", "national_id")}
+    name, share = max(found.items(), key=lambda item: item[1], default=("", 0.0))
+    if share < CATEGORY_COVERS:
+        return None
+    return ColumnClass(kind="personal", personal=name, evidence=(_look(share, name), different))
 
 
 def is_padded(column: Column) -> bool:
@@ -138,33 +198,73 @@ def is_padded(column: Column) -> bool:
     return re.fullmatch(r"(n|bp)?char(acter)?( *\(.*)?", column.type.lower()) is not None
 
 
-def _classify_text(column: Column, facts: ColumnFacts) -> ColumnClass:
+def _promised(column: Column) -> tuple[str | None, tuple[str, ...]]:
+    """Return what the column's name promises, or its comment if the name says nothing, and the evidence."""
+    named = personal_name(column.name)
+    if named is not None:
+        return named, (f"the name says {_spelled(named)}",)
+    if column.comment and len(column.comment) <= _LONGEST_COMMENT:
+        said = personal_name(column.comment)
+        if said is not None:
+            return said, (f"the comment says {_spelled(said)}",)
+    return None, ()
+
+
+def _classify_text(column: Column, facts: ColumnFacts, *, is_key: bool) -> ColumnClass:
     if is_padded(column):
         facts = replace(facts, sample=tuple(value.rstrip(" ") for value in facts.sample))
-    named = personal_name(column.name)
-    if named in _SECRETS:
-        return ColumnClass(kind="secret", personal=named, evidence=(_named(named),))
+    named, promise = _promised(column)
+    if named in SECRET_KINDS:
+        return ColumnClass(kind="secret", personal=named, evidence=promise)
     found = pattern_shares(facts.sample)
     pattern, share = max(found.items(), key=lambda item: item[1], default=("", 0.0))
-    evidence = f"{share:.0%} of the values look like {_a(pattern)}" if share else ""
-    if share >= PATTERN_SHARE:
-        kind: Kind = "uuid" if pattern == "uuid" else "secret" if pattern in _SECRETS else "personal"
-        return ColumnClass(kind=kind, personal=None if kind == "uuid" else pattern, evidence=(evidence,))
-    if named is not None and named not in _SHARED_ANYWAY:
-        return ColumnClass(kind="personal", personal=named, evidence=(_named(named),))
-    if share < TRACE_SHARE and _is_category(facts):
+    is_category = _is_category(facts)
+    if share >= PATTERN_SHARE and pattern != "random" and not (is_category and pattern in _SHARED_ANYWAY):
+        kind: Kind = "uuid" if pattern == "uuid" else "secret" if pattern in SECRET_KINDS else "personal"
         return ColumnClass(
-            kind="category",
-            evidence=(f"{facts.shared_share:.0%} of the rows share their value with at least {SHARED_BY - 1} others",),
+            kind=kind, personal=None if kind == "uuid" else pattern, evidence=(_look(share, pattern), *promise)
         )
-    reasons = (f"{facts.distinct_share:.0%} of the values are different", *([evidence] if evidence else []))
+    if named is not None and named not in _SHARED_ANYWAY:
+        return ColumnClass(kind="personal", personal=named, evidence=promise)
+    if share >= PATTERN_SHARE and pattern == "random" and not is_key and not _CHECKSUM.search(column.name):
+        bits = f"{entropy(facts.sample):.1f} bits per character"
+        return ColumnClass(kind="secret", personal="token", evidence=(_look(share, "text at random"), bits))
+    person, evidence = _named_people(facts, is_category)
+    if person is not None and not (is_category and person in _SHARED_ANYWAY):
+        return ColumnClass(kind="personal", personal=person, evidence=evidence)
+    traces = {name: share for name, share in found.items() if name in TRACES}
+    if is_category and max(traces.values(), default=0.0) < TRACE_SHARE:
+        shared = f"{facts.shared_share:.0%} of the rows share their value with at least {SHARED_BY - 1} others"
+        return ColumnClass(kind="category", evidence=(shared, *promise))
+    reasons = (f"{facts.distinct_share:.0%} of the values are different", *([_look(share, pattern)] if share else []))
     if named is not None:
-        return ColumnClass(kind="personal", personal=named, evidence=(_named(named), *reasons))
-    if facts.sample and all(_is_json(value) for value in facts.sample):
+        return ColumnClass(kind="personal", personal=named, evidence=(*promise, *reasons))
+    return _classify_unnamed(column, facts, reasons)
+
+
+def _classify_unnamed(column: Column, facts: ColumnFacts, reasons: tuple[str, ...]) -> ColumnClass:
+    """Return the class of text that is neither personal nor shared: documents, codes, words, or nothing known."""
+    if facts.sample and all(is_json(value) for value in facts.sample):
         return ColumnClass(kind="json", evidence=("all values are JSON documents",))
     if looks_like_codes(facts.sample):
         return ColumnClass(kind="code", evidence=(*reasons, "the values have few shapes"))
-    return ColumnClass(kind="text", evidence=reasons)
+    if facts.sample and sum(map(_is_prose, facts.sample)) >= PATTERN_SHARE * len(facts.sample):
+        mean = sum(map(len, facts.sample)) / len(facts.sample)
+        return ColumnClass(kind="text", evidence=(*reasons, f"words, {mean:.0f} characters on average"))
+    limit = f" of at most {column.length} characters" if column.length else ""
+    if not facts.sample:
+        return ColumnClass(kind="unclassified", evidence=(f"text{limit} without a value",))
+    bits = f"{entropy(facts.sample):.1f} bits per character"
+    return ColumnClass(kind="unclassified", evidence=(*reasons, bits, f"text{limit} of no known kind"))
+
+
+def _is_prose(value: str) -> bool:
+    """Whether a value consists of words: mostly letters, none of them with a digit inside unless there are more."""
+    dense = value.replace(" ", "")
+    letters = sum(c.isalpha() for c in dense)
+    return (
+        bool(dense) and letters >= 0.6 * len(dense) and (" " in value.strip() or letters == len(dense) or "-" in dense)
+    )
 
 
 def _is_category(facts: ColumnFacts) -> bool:
@@ -173,102 +273,45 @@ def _is_category(facts: ColumnFacts) -> bool:
     return sum(map(len, facts.sample)) / len(facts.sample) < CATEGORY_LENGTH
 
 
-def _named(what: str) -> str:
-    return f"the name says {what.replace('_', ' ')}"
+_FEWEST_NAMES = {"name": 3, "user_name": 5, "first_name": 8, "last_name": 10, "city": 3}
+"""Fewer different values may be names by chance: colours are last names, months first names."""
+
+
+def _named_people(facts: ColumnFacts, is_category: bool) -> tuple[str | None, tuple[str, ...]]:
+    """Return what the values are of people or places whose heading says nothing, and the evidence."""
+    distinct = sorted(set(facts.sample))
+    found = name_shares(distinct)
+    single = 0.8 if is_category else 0.6
+    wanted = {"name": PATTERN_SHARE, "user_name": PATTERN_SHARE, "city": 0.6, "first_name": single, "last_name": single}
+    fitting = {
+        what: share
+        for what, share in found.items()
+        if share >= wanted[what] and share * len(distinct) >= _FEWEST_NAMES[what]
+    }
+    if not fitting:
+        return None, ()
+    what = max(fitting, key=lambda name: (fitting[name], list(wanted).index(name) * -1))
+    return what, (_look(fitting[what], what),)
+
+
+def _spelled(what: str) -> str:
+    return what.replace("_", " ")
+
+
+def _look(share: float, what: str) -> str:
+    return f"{share:.0%} of the values look like {_a(what)}"
 
 
 def _a(what: str) -> str:
-    return f"{'an' if what[:1] in 'aei' else 'a'} {what.replace('_', ' ')}"
+    if what.startswith("text"):
+        return what
+    return f"{'an' if what[:1] in 'aei' else 'a'} {_spelled(what)}"
 
 
 def _personal_type(column: Column) -> str | None:
     """Return what an address type is made for: addresses are personal data whatever the column is called."""
     base = column.type.split("(")[0].lower()
     return {"inet": "ip", "cidr": "ip", "macaddr": "mac", "macaddr8": "mac"}.get(base)
-
-
-# ---- Patterns of values ---------------------------------------------------------------------------------------------
-
-
-def luhn_valid(digits: str) -> bool:
-    """Whether the last digit is the Luhn check digit of the others (ISO/IEC 7812-1)."""
-    doubled = (int(c) * 2 if place % 2 else int(c) for place, c in enumerate(reversed(digits)))
-    return sum(value - 9 if value > 9 else value for value in doubled) % 10 == 0
-
-
-def iban_valid(text: str) -> bool:
-    """Whether an IBAN's remainder is right: first four characters to the end, letters as 10 … 35, 1 mod 97."""
-    return int("".join(str(int(c, 36)) for c in text[4:] + text[:4])) % 97 == 1
-
-
-def _is_card(value: str) -> bool:
-    digits = re.sub(r"[ -]", "", value)
-    return bool(re.fullmatch(r"[2-6]\d{12,18}", digits)) and luhn_valid(digits)
-
-
-def _is_iban(value: str) -> bool:
-    text = value.replace(" ", "").upper()
-    return bool(re.fullmatch(r"[A-Z]{2}\d{2}[A-Z0-9]{11,30}", text)) and iban_valid(text)
-
-
-def _is_ip(value: str) -> bool:
-    if not re.fullmatch(r"[\dA-Fa-f.:]*[.:][\dA-Fa-f.:]*[.:][\dA-Fa-f.:/]+", value):
-        return False
-    try:
-        ipaddress.ip_interface(value)
-    except ValueError:
-        return False
-    # 12:30:00 is no address, 1.2.3.4 may be a version but is treated as an address.
-    return "." in value or value.count(":") >= 3 or "::" in value
-
-
-def _is_json(value: str) -> bool:
-    if value[:1] not in "{[" or not value:
-        return False
-    try:
-        json.loads(value)
-    except ValueError:
-        return False
-    return True
-
-
-def _matches(pattern: str) -> Callable[[str], bool]:
-    found = re.compile(pattern).fullmatch
-    return lambda value: found(value) is not None
-
-
-_PATTERNS: Mapping[str, Callable[[str], bool]] = {
-    "email": _matches(r"\s*(?:mailto:)?[^\s@<>,;]+@[^\s@<>,;]+\.[^\s@<>,;.]{2,}\s*"),
-    "password_hash": _matches(
-        r"\$(?:2[abxy]?|argon2\w*|[156y]|scrypt|s0)\$.{8,}|(?:pbkdf2_|bcrypt|scrypt|md5\$|sha1\$).{16,}"
-    ),
-    "token": _matches(
-        r"eyJ[\w-]{8,}\.[\w-]+\.[\w-]*|(?:sk|pk|rk)_(?:live|test)_\w{8,}|gh[pousr]_\w{20,}|xox[abprs]-[\w-]{8,}"
-        r"|AKIA[A-Z0-9]{12,}|-----BEGIN [A-Z ]+-----[\s\S]*"
-    ),
-    "uuid": _matches(r"\{?[0-9A-Fa-f]{8}-(?:[0-9A-Fa-f]{4}-){3}[0-9A-Fa-f]{12}\}?"),
-    "url": _matches(r"(?i:https?://|ftp://|www\.)\S+"),
-    "iban": _is_iban,
-    "card": _is_card,
-    "ip": _is_ip,
-    "mac": _matches(r"(?:[0-9A-Fa-f]{2}[:-]){5}[0-9A-Fa-f]{2}"),
-    "national_id": _matches(r"\d{3}-\d{2}-\d{4}"),
-    "phone": _matches(
-        r"(?:\+|00)[1-9][\d ().\-/]{6,18}\d|\(\d{1,5}\)[ \d.\-/]{5,14}\d(?: ?x\d+)?"
-        r"|\d{3}[-. ]\d{3}[-. ]\d{4}(?: ?x\d+)?"
-    ),
-}
-
-
-def pattern_shares(values: Sequence[str]) -> dict[str, float]:
-    """Return the share of values that match each personal pattern, those without a match left out."""
-    counts = Counter(pattern_of(value) for value in values)
-    return {name: count / len(values) for name, count in counts.items() if name is not None}
-
-
-def pattern_of(value: str) -> str | None:
-    """Return the first personal pattern that the whole value matches, if any."""
-    return next((name for name, matches in _PATTERNS.items() if matches(value)), None)
 
 
 # ---- Codes ----------------------------------------------------------------------------------------------------------

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 
 import pyarrow as pa
 import pytest
 
+from dbclone.errors import ConfigurationError
 from dbclone.learn.rules import column_facts
-from dbclone.schema.classify import (
-    ColumnClass,
-    classify,
-    iban_valid,
-    looks_like_codes,
-    luhn_valid,
-    pattern_of,
-    shape,
-    shape_level,
-)
+from dbclone.schema.checkdigits import digit_ids, iban_valid, is_national_id, luhn_valid, vin_valid
+from dbclone.schema.classify import ColumnClass, classify, looks_like_codes, shape, shape_level
+from dbclone.schema.kinds import declared_class
 from dbclone.schema.model import Column
 from dbclone.schema.names import personal_name, words
+from dbclone.schema.patterns import pattern_of
+from tests.bench.classify import found, labelled_columns, scores, word
 
 
 def classified(name: str, values: Sequence[str | None], *, is_key: bool = False) -> ColumnClass:
@@ -167,9 +164,27 @@ def test_the_blanks_of_padded_columns_mean_nothing() -> None:
     assert classify(column, facts, is_key=True).kind == "code"
 
 
-def test_an_empty_column_is_text() -> None:
-    assert classified("x", []).kind == "text"
-    assert classified("x", [None, None]).kind == "text"
+def test_a_column_of_which_nothing_is_known_is_unclassified() -> None:
+    assert classified("x", []).ends_as == "unclassified"
+    assert classified("x", [None, None]).ends_as == "unclassified"
+    odd = [
+        "!!9",
+        "#7-_",
+        "4%%",
+        "@@1;;",
+        "--2",
+        "9+9=",
+        "°°5",
+        "&3&",
+        "7//8",
+        "(1)",
+        "[2",
+        "{3}}}",
+        "<<4",
+        "5>",
+        "|6|6|",
+    ]
+    assert classified("x", odd).ends_as == "unclassified"
 
 
 def test_numbers_are_keys_only_when_unique() -> None:
@@ -207,3 +222,52 @@ def test_shapes_of_different_classes_never_meet() -> None:
     assert shape_level(["ab12", "1a2b", "a1b2", "abcd", "1234", "12ab"]) == 1
     assert looks_like_codes([f"{n:040x}" for n in range(10**20, 10**20 + 9)])
     assert not looks_like_codes(["a long text with 1 number", "another of 2"])
+
+
+def test_a_comment_speaks_where_the_name_does_not() -> None:
+    column = Column(name="c7", type="text", kind="text", comment="Mobile phone of the customer")
+    found = classify(column, column_facts(pa.array(["on request", "ask desk", "none"] * 9)), is_key=False)
+    assert (found.personal, found.evidence) == ("phone", ("the comment says phone",))
+
+
+def test_people_are_known_by_their_names_alone() -> None:
+    assert classified("c7", ["Anna Schmidt", "Maria Weber", "Piotr Kowalski", "José García"] * 9).personal == "name"
+    assert classified("c7", ["January", "April", "May", "June", "August", "March"] * 9).kind == "category"
+    assert classified("c7", ["red", "green", "Black", "White", "Brown"] * 9).kind == "category"
+
+
+def test_text_at_random_is_a_secret_and_a_checksum_is_a_code() -> None:
+    hashed = [hashlib.sha256(str(n).encode()).hexdigest() for n in range(40)]
+    assert classified("c7", [*hashed]).called == "token"
+    assert classified("checksum", [*hashed]).kind == "code"
+    assert classified("c7", [f"2024-invoice-{n:06d}-a" for n in range(40)]).kind == "code"
+
+
+def test_vehicles_and_identity_numbers_are_checked() -> None:
+    assert vin_valid("1M8GDM9AXKP042788")
+    assert not vin_valid("1M8GDM9A1KP042788")
+    assert {name for number in ("11144477735", "52998224725") for name in digit_ids(number)} >= {"CPF"}
+    assert is_national_id("12345678Z")
+    assert not is_national_id("12345678A")
+
+
+def test_somebody_may_say_what_a_column_holds() -> None:
+    text, number = Column(name="a", type="text", kind="text"), Column(name="n", type="bigint", kind="integer")
+    assert declared_class(text, "email").called == "email"
+    assert declared_class(text, "category").ends_as == "category"
+    assert declared_class(number, "secret").ends_as == "secret"
+    with pytest.raises(ConfigurationError, match="no kind is called 'mail'"):
+        declared_class(text, "mail")
+    with pytest.raises(ConfigurationError, match="values of type bigint cannot be street; they can be"):
+        declared_class(number, "street")
+
+
+def test_the_labelled_headings_are_classified_as_before() -> None:
+    """The floor of what ``python -m tests.bench.classify`` prints."""
+    results = [(item, found(item)) for item in labelled_columns()]
+    assert len(results) >= 300
+    assert sum(item.kind == word(kind) for item, kind in results) / len(results) >= 0.98
+    by_kind = {score.kind: score for score in scores(results)}
+    assert by_kind["closed"].recall >= 0.995
+    assert by_kind["closed"].precision >= 0.99
+    assert {kind for kind, score in by_kind.items() if score.recall < 0.85 or score.precision < 0.8} == set()

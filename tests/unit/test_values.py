@@ -39,8 +39,10 @@ from dbclone.model.rules import (
     UuidKey,
 )
 from dbclone.model.structures import ArrayRule
-from dbclone.schema.classify import classify, iban_valid, luhn_valid, pattern_of
+from dbclone.schema.checkdigits import iban_valid, luhn_valid
+from dbclone.schema.classify import classify
 from dbclone.schema.model import Column, TypeKind
+from dbclone.schema.patterns import pattern_of
 
 STREAMS = Streams(11)
 NAME = ("people", "c")
