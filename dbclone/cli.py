@@ -10,17 +10,19 @@ from __future__ import annotations
 
 import json
 import platform
+import signal
 import sys
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
 from dbclone import __version__, render
-from dbclone.errors import ConfigurationError
+from dbclone.errors import ConfigurationError, Terminated
 from dbclone.progress import Talk
 from dbclone.render import Outcome, without_secrets
 
@@ -405,9 +407,9 @@ def _run(
     try:
         with talk:
             outcome = work(talk)
-    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the last handler: it reports whatever it is
+    except (Exception, KeyboardInterrupt, Terminated) as error:  # noqa: BLE001 - the last handler: it reports whatever it is
         failed = True
-        outcome = render.failed(error, talk.stage)
+        outcome = render.failed(_interruption(error) or error, talk.stage)
         if debug:
             typer.echo(without_secrets(traceback.format_exc()), err=True)
         _say(outcome.lines)
@@ -416,6 +418,13 @@ def _run(
     elif not failed:
         typer.echo("\n".join(outcome.lines))
     raise typer.Exit(outcome.exit_code)
+
+
+def _interruption(error: BaseException | None) -> BaseException | None:
+    """Return the interruption that ``error`` came of: undoing a transaction can fail, too, if the network hangs."""
+    while error is not None and not isinstance(error, KeyboardInterrupt | Terminated):
+        error = error.__context__
+    return error
 
 
 def _print_json(record: Mapping[str, Any], outcome: Outcome) -> None:
@@ -435,9 +444,15 @@ def _say(lines: Sequence[str]) -> None:
         typer.echo(without_secrets(line), err=True)
 
 
+def _terminate(number: int, frame: FrameType | None) -> NoReturn:
+    del number, frame
+    raise Terminated
+
+
 def main() -> NoReturn:
     """Run the command line and exit. Errors of usage end here: they happen before a command runs."""
     arguments = sys.argv[1:]
+    signal.signal(signal.SIGTERM, _terminate)
     try:
         sys.exit(app(arguments, prog_name="dbclone", standalone_mode=False))
     except typer.TyperException as error:

@@ -9,7 +9,8 @@
     ├── TargetError                   5   the target is refused
     ├── LoadError                     6   the target did not take the rows
     ├── VerifyError                   7   what was loaded is not right
-    └── GateError                     8   a quality or privacy gate failed
+    ├── GateError                     8   a quality or privacy gate failed
+    └── ResourceError                 9   this machine ran out of memory or disk space
 
 A message says what happened, to which table and column, and what to do. No password and no row value is ever in it.
 """
@@ -75,7 +76,22 @@ class GateError(DbcloneError):
     exit_code = 8
 
 
+class ResourceError(DbcloneError):
+    """This machine ran out of memory or disk space."""
+
+    exit_code = 9
+
+
 INTERRUPTED_EXIT_CODE = 130
+
+
+class Terminated(SystemExit):
+    """SIGTERM, as orchestrators send it before they kill: everything is undone, as for Ctrl-C."""
+
+    exit_code = 143
+
+    def __init__(self) -> None:
+        super().__init__(self.exit_code)
 
 
 def at_most(lines: Sequence[str], limit: int = 10) -> tuple[str, ...]:

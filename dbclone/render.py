@@ -7,13 +7,22 @@ neither numpy nor a driver: an error in the options must appear at once.
 from __future__ import annotations
 
 import dataclasses
+import errno
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
-from dbclone.errors import INTERRUPTED_EXIT_CODE, ConfigurationError, DbcloneError, TargetError, VerifyError
+from dbclone.errors import (
+    INTERRUPTED_EXIT_CODE,
+    ConfigurationError,
+    DbcloneError,
+    ResourceError,
+    TargetError,
+    Terminated,
+    VerifyError,
+)
 
 if TYPE_CHECKING:
     from dbclone.demo import Demonstrated
@@ -314,8 +323,13 @@ def failed(error: BaseException, stage: str | None) -> Outcome:
     if isinstance(error, DbcloneError):
         stage, code = error.stage or stage, error.exit_code
         message, details = without_secrets(" ← ".join(_chain(error))), tuple(map(without_secrets, error.details))
+    elif isinstance(error, Terminated):
+        code, message, details = Terminated.exit_code, "terminated", ()
     elif isinstance(error, KeyboardInterrupt):
         code, message, details = INTERRUPTED_EXIT_CODE, "interrupted", ()
+    elif isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno in (errno.ENOMEM, errno.ENOSPC)):
+        what = "memory" if isinstance(error, MemoryError) or error.errno == errno.ENOMEM else "disk space"
+        code, message, details = ResourceError.exit_code, f"this machine has no {what} left", ()
     else:
         code, details = DbcloneError.exit_code, ()
         message = f"this is a bug in dbclone ({type(error).__name__}): --debug shows where; please report it"

@@ -84,11 +84,15 @@ def masked(url: URL) -> str:
 
 
 class Database:
-    """One database and how to talk to it. Closed by :meth:`close` or at the end of its ``with`` block."""
+    """One database and how to talk to it. Closed by :meth:`close` or at the end of its ``with`` block.
 
-    def __init__(self, url: URL, dialect: Dialect) -> None:
+    ``purpose`` begins every error about it: a run has two of them.
+    """
+
+    def __init__(self, url: URL, dialect: Dialect, purpose: Literal["source", "target"] = "source") -> None:
         self.url = url
         self.dialect = dialect
+        self.purpose = purpose
         # Stages open a connection each and hold it for long: a pool would only keep idle sessions at the server.
         # hide_parameters: values of rows must not show up in the text of an error.
         self.engine: Engine = create_engine(
@@ -147,7 +151,7 @@ class Database:
             explained = self.dialect.explain(error, self.name)
             if explained is None:
                 raise
-            raise explained from error
+            raise type(explained)(f"{self.purpose}: {explained}", details=explained.details) from error
 
 
 def open_database(text: str, *, purpose: Literal["source", "target"] = "source") -> Database:
@@ -158,8 +162,8 @@ def open_database(text: str, *, purpose: Literal["source", "target"] = "source")
     """
     try:
         url = resolve_url(text)
-        database = Database(url, dialect_for(url.drivername))
-        with database.connect():
-            return database
     except (ConfigurationError, ConnectError) as error:
         raise type(error)(f"{purpose}: {error}", details=error.details) from error.__cause__
+    database = Database(url, dialect_for(url.drivername), purpose)
+    with database.connect():
+        return database
