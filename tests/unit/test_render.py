@@ -6,7 +6,7 @@ import io
 
 import pytest
 
-from dbclone.errors import ConfigurationError, LoadError
+from dbclone.errors import ConfigurationError, LoadError, Terminated
 from dbclone.events import Checked, Progress, Said, StageFinished, StageStarted, Warned
 from dbclone.model.flow import Check
 from dbclone.progress import Talk
@@ -111,3 +111,19 @@ def test_on_a_terminal_bars_move_and_lines_stay() -> None:
         talk.on_event(StageFinished(stage="load", seconds=1.0))
     assert "verify  0.5 s" in stream.getvalue()
     assert "load  1.0 s" in stream.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "message"),
+    [
+        (MemoryError(), 9, "this machine has no memory left"),
+        (OSError(28, "No space left on device"), 9, "this machine has no disk space left"),
+        (KeyboardInterrupt(), 130, "interrupted"),
+        (Terminated(), 143, "terminated"),
+        (OSError(5, "s3cret"), 1, "this is a bug in dbclone (OSError): --debug shows where; please report it"),
+    ],
+)
+def test_what_is_no_error_of_dbclone(error: BaseException, code: int, message: str) -> None:
+    outcome = failed(error, "load")
+    assert outcome.exit_code == code
+    assert outcome.lines == (f"error: load: {message}",)
