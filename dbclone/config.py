@@ -1,22 +1,27 @@
-"""What a user may say about a run, validated.
+"""What a user may say about a run, validated: the keys of ``dbclone.yaml``, which the command line has as well.
 
-Owns :class:`Settings` and the reading of single values (``TABLE=N``). Where the values come from is the command line's
-business; URLs are not settings: they can hold a password, and settings may be printed, saved and reported.
+Owns the models of the keys. :mod:`dbclone.config_file` reads the file and puts it together with profile and options;
+the JSON Schema and ``docs/configuration.md`` are made from these models by :mod:`dbclone.config_reference`.
+
+URLs are not settings: they can hold a password, and settings may be printed, saved and reported. :class:`Call` keeps
+them in a type that does not show itself.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from datetime import datetime
+from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 
-from dbclone.errors import ConfigurationError, at_most
+from dbclone.options import help_of
 from dbclone.schema.model import TableKey
 from dbclone.schema.plan import PlanOptions
 
+Action = Literal["synthesize", "empty", "skip"]
 OnExisting = Literal["refuse", "truncate", "append"]
 OnDrift = Literal["refuse", "migrate", "ignore"]
 Definition = Literal["auto", "native", "portable", "none"]
@@ -24,76 +29,166 @@ Definition = Literal["auto", "native", "portable", "none"]
 MAX_SEED = 2**63 - 1
 
 
-class Settings(BaseModel):
-    """Every setting of a run. A setting has the name of its option: ``sample_rows`` is ``--sample-rows``."""
+class Keys(BaseModel):
+    """A mapping of the file: other keys than its fields are refused."""
 
     # hide_input_in_errors: what a user typed may be a secret in the wrong place.
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
-    scale: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0
-    rows: Mapping[TableKey, Annotated[int, Field(ge=0)]] = Field(default_factory=dict)
-    sample_rows: Annotated[int, Field(ge=1)] = 20_000
-    seed: Annotated[int, Field(ge=0, le=MAX_SEED)] = 0
-    tables: tuple[str, ...] = ()
-    exclude: tuple[str, ...] = ()
-    reference: tuple[str, ...] = ()
-    on_existing: OnExisting = "refuse"
-    on_drift: OnDrift = "refuse"
-    definition: Annotated[Definition, Field(alias="schema")] = "auto"
-    """``--schema``: a field of that name would hide a method of pydantic's."""
-    save_model: Path | None = None
-    report: Path | None = None
-    started_at: datetime | None = None
-    """When the run began, for the report: the clock is passed in."""
+
+def _listed(value: object) -> object:
+    """Return a single text as a list of one, as people write it: ``exclude: audit.*``."""
+    return [value] if isinstance(value, str) else value
+
+
+Texts = Annotated[tuple[str, ...], BeforeValidator(_listed)]
+Paths = Annotated[tuple[Path, ...], BeforeValidator(_listed)]
+Count = Annotated[int, Field(ge=0)]
+Factor = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+class TableKeys(Keys):
+    """What is said about the tables that a name or a pattern matches."""
+
+    action: Annotated[
+        Action | None,
+        Field(
+            description="synthesize: rows are learned and made. empty: the table is made without rows. skip: the table "
+            "is left out. [synthesize]"
+        ),
+    ] = None
+    rows: Annotated[Count | None, Field(description=help_of("tables.*.rows"))] = None
+    scale: Annotated[Factor | None, Field(description="Rows to make here, as a multiple of the source's.")] = None
+
+    def over(self, other: TableKeys) -> TableKeys:
+        """Return what is said here, and where nothing is, what ``other`` says."""
+        mine = {name: getattr(self, name) for name in self.model_fields_set}
+        return other.model_copy(update=mine)
+
+
+class Polymorphic(Keys):
+    """A column that refers to one of several tables, which another column names."""
+
+    table: Annotated[str, Field(description="The table that refers.")]
+    column: Annotated[str, Field(description="The column that refers.")]
+    type_column: Annotated[str, Field(description="The column whose value says to which table.")]
+    targets: Annotated[
+        Mapping[str, str], Field(min_length=1, description="Per value of the type column: the PARENT.COLUMN meant.")
+    ]
 
     @property
-    def plan_options(self) -> PlanOptions:
-        """What the plan needs to know."""
-        return PlanOptions(scale=self.scale, rows=tuple(self.rows.items()), sample_rows=self.sample_rows)
+    def references(self) -> tuple[str, ...]:
+        """The same as the texts of ``references``, one per target."""
+        left = f"{self.table}.{self.column}[{self.type_column}="
+        return tuple(f"{left}{label}]={parent}" for label, parent in self.targets.items())
 
 
-def make_settings(**values: Any) -> Settings:
-    """Return the settings; a value of None means the default.
+class SettingKeys(Keys):
+    """Every setting of a run that a user may give."""
 
-    Raises ConfigurationError that names every wrong option.
-    """
-    given = {name: value for name, value in values.items() if value is not None}
-    try:
-        settings = Settings(**given)
-    except ValidationError as error:
-        problems = [f"{_option(item['loc'])}: {item['msg']}" for item in error.errors(include_input=False)]
-        raise _configuration_error(problems) from None
-    problems = [
-        f"{_option((name,))}: there is no folder {path.parent} to write {path.name} to"
-        for name in ("save_model", "report")
-        if (path := getattr(settings, name)) is not None and not path.absolute().parent.is_dir()
-    ]
-    if problems:
-        raise _configuration_error(problems)
-    return settings
+    scale: Annotated[Factor, Field(description=help_of("scale"))] = 1.0
+    sample_rows: Annotated[int, Field(ge=1, description=help_of("sample_rows"))] = 20_000
+    seed: Annotated[int, Field(ge=0, le=MAX_SEED, description=help_of("seed"))] = 0
+    include: Annotated[Texts, Field(description=help_of("include"))] = ()
+    exclude: Annotated[Texts, Field(description=help_of("exclude"))] = ()
+    references: Annotated[Texts, Field(description=help_of("references"))] = ()
+    polymorphic: Annotated[
+        tuple[Polymorphic, ...], Field(description="Columns that refer to one of several tables.")
+    ] = ()
+    tables: Annotated[
+        Mapping[str, TableKeys],
+        Field(description="Per table, or pattern as sales.*; a name goes before a pattern, a later before an earlier."),
+    ] = Field(default_factory=dict)
+    on_existing: Annotated[OnExisting, Field(description=help_of("on_existing"))] = "refuse"
+    on_drift: Annotated[OnDrift, Field(description=help_of("on_drift"))] = "refuse"
+    definition: Annotated[Definition, Field(alias="schema", description=help_of("schema"))] = "auto"
+    """``--schema``: a field of that name would hide a method of pydantic's."""
+    save_model: Annotated[Path | None, Field(description=help_of("save_model"))] = None
+    report: Annotated[Path | None, Field(description=help_of("report"))] = None
+
+    def table(self, key: TableKey) -> TableKeys:
+        """Return what is said about a table: by its name, then by the patterns that match it, the last first."""
+        found = TableKeys()
+        for pattern, keys in self.tables.items():
+            if pattern != key and fnmatchcase(key, pattern):
+                found = keys.over(found)
+        return self.tables[key].over(found) if key in self.tables else found
+
+    def plan_options(self, keys: Iterable[TableKey]) -> PlanOptions:
+        """Return what the plan of these tables needs to know."""
+        said = {key: self.table(key) for key in keys}
+        rows = {key: 0 if item.action == "empty" else item.rows for key, item in said.items()}
+        return PlanOptions(
+            scale=self.scale,
+            scales=tuple((key, item.scale) for key, item in said.items() if item.scale is not None),
+            rows=tuple((key, count) for key, count in rows.items() if count is not None),
+            sample_rows=self.sample_rows,
+        )
+
+    def skipped(self, keys: Iterable[TableKey]) -> tuple[TableKey, ...]:
+        """Return the tables that are left out, as by ``exclude``."""
+        return tuple(key for key in keys if self.table(key).action == "skip")
+
+    @property
+    def declared(self) -> tuple[str, ...]:
+        """Every reference that is declared, polymorphic ones included."""
+        return (*self.references, *(text for pair in self.polymorphic for text in pair.references))
 
 
-def parse_rows(texts: Sequence[str]) -> dict[TableKey, int]:
-    """Return ``--rows`` options as rows by table: ``["store=10"]`` → ``{"store": 10}``."""
-    rows: dict[TableKey, int] = {}
-    for text in texts:
-        table, equals, count = text.rpartition("=")
-        try:
-            rows[TableKey(table.strip())] = int(count)
-        except ValueError:
-            equals = ""
-        if not equals or not table.strip():
-            raise ConfigurationError(f"--rows {text}: write TABLE=N, for instance --rows store=100")
-    return rows
+class Settings(SettingKeys):
+    """Every setting of a run. ``started_at`` is when it began, for the report: the clock is passed in."""
+
+    started_at: datetime | None = None
 
 
-def _option(location: Sequence[int | str]) -> str:
-    """Return the option that an error of pydantic is about: ``("rows", "store")`` → ``--rows store``."""
-    name, *rest = (str(part) for part in location)
-    return " ".join([f"--{name.replace('_', '-')}", *rest])
+class DiffKeys(Keys):
+    """What only ``dbclone diff`` needs."""
+
+    write_revision: Annotated[Path | None, Field(description=help_of("diff.write_revision"))] = None
 
 
-def _configuration_error(problems: Sequence[str]) -> ConfigurationError:
-    if len(problems) == 1:
-        return ConfigurationError(problems[0])
-    return ConfigurationError(f"{len(problems)} options are wrong", details=at_most(problems))
+class MetadataKeys(Keys):
+    """What only ``dbclone metadata`` needs."""
+
+    out: Annotated[Path | None, Field(description=help_of("metadata.out"))] = None
+
+
+class DemoKeys(Keys):
+    """What only ``dbclone demo`` needs."""
+
+    full: Annotated[bool, Field(description=help_of("demo.full"))] = False
+
+
+class Call(SettingKeys):
+    """Everything that a command is called with: the settings, the databases, and how it talks."""
+
+    source: Annotated[SecretStr | None, Field(description=help_of("source"))] = None
+    target: Annotated[SecretStr | None, Field(description=help_of("target"))] = None
+    model: Annotated[Path | None, Field(description=help_of("model"))] = None
+    dry_run: Annotated[bool, Field(description=help_of("dry_run"))] = False
+    diagram: Annotated[Path | None, Field(description=help_of("diagram"))] = None
+    diff: Annotated[DiffKeys, Field(description=DiffKeys.__doc__)] = DiffKeys()
+    metadata: Annotated[MetadataKeys, Field(description=MetadataKeys.__doc__)] = MetadataKeys()
+    demo: Annotated[DemoKeys, Field(description=DemoKeys.__doc__)] = DemoKeys()
+    as_json: Annotated[bool, Field(alias="json", description=help_of("json"))] = False
+    quiet: Annotated[bool, Field(description=help_of("quiet"))] = False
+    debug: Annotated[bool, Field(description=help_of("debug"))] = False
+
+    def settings(self, started_at: datetime | None = None) -> Settings:
+        """Return what the pipeline needs to know: no URL."""
+        values = {name: getattr(self, name) for name in SettingKeys.model_fields}
+        return Settings.model_construct(**values, started_at=started_at)
+
+
+class Profile(Call):
+    """A variant of the file's settings: what it says goes before what the file says at its top."""
+
+    extends: Annotated[str | None, Field(description="The profile that this one starts from.")] = None
+
+
+class Document(Call):
+    """The whole of ``dbclone.yaml``."""
+
+    profiles: Annotated[Mapping[str, Profile], Field(description="Variants, chosen by --profile.")] = Field(
+        default_factory=dict
+    )

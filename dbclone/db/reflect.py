@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import difflib
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -118,10 +118,7 @@ def select_tables(schema: Schema, include: Sequence[str], exclude: Sequence[str]
 
     Raises ConfigurationError for a glob that matches no table, naming those that come near.
     """
-    unknown = [glob for glob in (*include, *exclude) if not _matching(schema, glob)]
-    if unknown:
-        problems = [_unknown(schema, glob) for glob in unknown]
-        raise ConfigurationError(problems[0], details=at_most(problems[1:]))
+    refuse_unknown(schema, (*include, *exclude))
     left_out = {key for glob in exclude for key in _matching(schema, glob)}
     kept = {key for glob in include for key in _matching(schema, glob)} if include else {t.key for t in schema.tables}
     waiting = list(kept := kept - left_out)
@@ -133,8 +130,15 @@ def select_tables(schema: Schema, include: Sequence[str], exclude: Sequence[str]
     return schema.keep(kept)
 
 
+def refuse_unknown(schema: Schema, globs: Iterable[str]) -> None:
+    """Raise ConfigurationError for globs that match no table, naming those that come near."""
+    problems = [_unknown(schema, glob) for glob in globs if not _matching(schema, glob)]
+    if problems:
+        raise ConfigurationError(problems[0], details=at_most(problems[1:]))
+
+
 def _matching(schema: Schema, glob: str) -> list[TableKey]:
-    return [table.key for table in schema.tables if fnmatchcase(table.key, glob)]
+    return [table.key for table in schema.tables if glob == table.key or fnmatchcase(table.key, glob)]
 
 
 def _unknown(schema: Schema, glob: str) -> str:

@@ -191,9 +191,10 @@ class Plan:
 
 @dataclass(frozen=True, kw_only=True)
 class PlanOptions:
-    """What a user may say about the plan. ``rows`` overrides ``scale`` for single tables."""
+    """What a user may say about the plan. ``rows`` and ``scales`` override ``scale`` for single tables."""
 
     scale: float = 1.0
+    scales: tuple[tuple[TableKey, float], ...] = ()
     rows: tuple[tuple[TableKey, int], ...] = ()
     sample_rows: int = 20_000
     latents: int = 6

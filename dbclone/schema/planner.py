@@ -95,7 +95,11 @@ def _target_rows(schema: Schema, source_rows: Mapping[TableKey, int], options: P
     """Return rows to make per table: ``round(source × scale)``, at least one where the source has rows."""
     if not options.scale > 0:
         raise PlanError(f"--scale must be greater than 0, not {options.scale:g}")
-    rows = {t.key: max(round(source_rows[t.key] * options.scale), min(1, source_rows[t.key])) for t in schema.tables}
+    scales = dict(options.scales)
+    rows = {
+        t.key: max(round(source_rows[t.key] * scales.get(t.key, options.scale)), min(1, source_rows[t.key]))
+        for t in schema.tables
+    }
     for key, count in options.rows:
         if key not in schema:
             raise PlanError(f"--rows {key}={count}: there is no such table among those cloned")

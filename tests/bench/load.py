@@ -13,7 +13,7 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from dbclone.config import make_settings
+from dbclone.config_file import make_settings
 from dbclone.db.connect import open_database
 from dbclone.db.embedded import EmbeddedServer, client_bin_dir, start
 from dbclone.db.load import load

@@ -12,7 +12,8 @@ import pytest
 from typer.testing import CliRunner
 
 from dbclone import __version__, pipeline
-from dbclone.cli import _two_urls, app
+from dbclone.cli import app
+from dbclone.command import two_urls
 from dbclone.errors import ConfigurationError
 from tests.command import PASSWORD, ROOT, dbclone
 
@@ -159,12 +160,12 @@ def test_the_url_may_come_from_a_file_and_from_the_environment(tmp_path: Path) -
 def test_one_url_goes_where_one_is_missing(
     given: tuple[str | None, str | None, str | None, str | None], expected: tuple[str, str]
 ) -> None:
-    assert _two_urls(*given, target_needed=True) == expected
+    assert two_urls(*given, target_needed=True) == expected
 
 
 def test_one_url_that_could_replace_either_is_refused() -> None:
     with pytest.raises(ConfigurationError, match="both"):
-        _two_urls("a", None, "S", "T", target_needed=True)
+        two_urls("a", None, "S", "T", target_needed=True)
 
 
 def _raising(error: BaseException) -> object:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from dbclone.config import make_settings, parse_rows
+from dbclone.config_file import make_settings, parse_rows
 from dbclone.errors import ConfigurationError
 
 

@@ -1,0 +1,47 @@
+"""The report of a run: what it compares, gathered as the page's value and written to its file."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from dbclone.config import Settings
+from dbclone.db.compare import compare
+from dbclone.db.connect import Database
+from dbclone.events import Checked
+from dbclone.report.html import Report, TableRows, render_html
+from dbclone.results import Cloned
+from dbclone.stages import Run
+from dbclone.steps import write_text
+
+
+def reported(run: Run, result: Cloned, settings: Settings, origin: Database | None, goal: Database) -> Cloned:
+    """Write the report, if one is asked for; with the source at hand, compare the distributions for it."""
+    if settings.report is None:
+        return result
+    checks = result.checks
+    if origin is not None:
+        with run.stage("compare"):
+            found = compare(origin, goal, result.plan.schema)
+        checks += tuple(check for check in found if check.kind == "distance")
+        run.warn("compare", (f"{c.table} {c.name}: {c.message}" for c in found if not c.passed))
+        run.on_event(Checked(checks=checks))
+    record = run.record()
+    with run.stage("report"):
+        report = Report(
+            source=result.source,
+            target=result.target,
+            schema=result.plan.schema,
+            tables=tuple(
+                TableRows(table=t.table, source_rows=t.source_rows, rows=result.rows[t.table])
+                for t in result.plan.tables
+            ),
+            checks=checks,
+            seconds=record.seconds,
+            warnings=record.warnings,
+            notes=tuple(f"{note.table}: {note.message}" for note in result.plan.notes),
+            seed=result.seed,
+            versions=record.versions,
+            started=f"{settings.started_at:%Y-%m-%d %H:%M %Z}" if settings.started_at else "",
+        )
+        write_text(settings.report, render_html(report))
+    return dataclasses.replace(result, checks=checks, record=run.record(), report_file=settings.report)

@@ -1,0 +1,85 @@
+"""Steps that several commands take: reflect, plan, define the target, write a file.
+
+Each runs as its stage and returns the stage's value; the commands in :mod:`dbclone.pipeline` and
+:mod:`dbclone.inspection` put them in order.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from dbclone.config import Settings
+from dbclone.db.connect import Database
+from dbclone.db.ddl import target_ddl
+from dbclone.db.discover import discover
+from dbclone.db.reflect import reflect_schema, refuse_unknown, select_tables
+from dbclone.db.sample import count_rows
+from dbclone.errors import ConfigurationError
+from dbclone.model.flow import Ddl
+from dbclone.schema.declared import declare
+from dbclone.schema.model import Schema
+from dbclone.schema.plan import Plan, make_plan
+from dbclone.stages import Run
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+
+def refuse_without_sdv() -> None:
+    if find_spec("sdv") is None:
+        raise ConfigurationError("learning needs SDV, which is not installed: pip install sdv")
+
+
+def reflect(
+    run: Run,
+    database: Database,
+    connection: Connection,
+    settings: Settings,
+    purpose: Literal["source", "target"] = "source",
+) -> Schema:
+    with run.stage("reflect"):
+        schema = declare(reflect_schema(connection, database.dialect), settings.declared)
+        run.versions[purpose] = f"{schema.dialect} {schema.server_version}"
+        return chosen(schema, settings)
+
+
+def chosen(schema: Schema, settings: Settings) -> Schema:
+    """Return the schema with the tables that the settings choose; refuse settings for tables that are not there."""
+    keys = [table.key for table in schema.tables]
+    refuse_unknown(schema, settings.tables)
+    return select_tables(schema, settings.include, (*settings.exclude, *settings.skipped(keys)))
+
+
+def plan_of(run: Run, origin: Database, connection: Connection, settings: Settings) -> Plan:
+    schema = reflect(run, origin, connection, settings)
+    with run.stage("plan"):
+        rows = count_rows(connection, origin.dialect, schema)
+        schema, found = discover(connection, origin.dialect, schema, rows)
+        plan = make_plan(schema, rows, settings.plan_options(rows))
+        return dataclasses.replace(plan, notes=(*plan.notes, *found))
+
+
+def definition(run: Run, origin: Database, schema: Schema, settings: Settings) -> Ddl | None:
+    """Return what builds the target; None where its own schema is used."""
+    if settings.definition == "none":
+        return None
+    with run.stage("reflect"):
+        return target_ddl(origin, schema, prefer=settings.definition)
+
+
+def write_text(file: Path, text: str) -> None:
+    with writing(file):
+        file.write_text(text, encoding="utf-8")
+
+
+@contextmanager
+def writing(file: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise ConfigurationError(f"cannot write {file}: {error.strerror}") from error
