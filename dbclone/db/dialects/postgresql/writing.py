@@ -7,8 +7,7 @@ All that is done here is undone by a rollback, sequences included: ``ALTER SEQUE
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -16,16 +15,15 @@ import numpy.typing as npt
 import psycopg
 import pyarrow as pa
 from psycopg import sql
-from psycopg.copy import QueuedLibpqWriter
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
 from dbclone.db.dialects.base import Fault, TriggerState
 from dbclone.db.dialects.postgresql import definitions, native, portable
+from dbclone.db.dialects.postgresql.copy_in import CopyIn
 from dbclone.db.dialects.postgresql.entries import Entry, definition_of
 from dbclone.db.dialects.postgresql.migrating import Migrating
 from dbclone.db.dialects.postgresql.verifying import name_of, raw, rows_of, tables_of
-from dbclone.db.encode import csv_block
 from dbclone.errors import ConfigurationError, ConnectError
 from dbclone.model.flow import Ddl, Statement
 from dbclone.schema.model import ForeignKey, Schema, Table, TableKey, table_key
@@ -44,6 +42,7 @@ _BROKEN: tuple[tuple[type[psycopg.Error], str], ...] = (
     (psycopg.errors.CheckViolation, "a row does not fulfil the condition"),
     (psycopg.errors.NotNullViolation, "a row has NULL in a NOT NULL column"),
     (psycopg.errors.ExclusionViolation, "two rows exclude each other"),
+    (psycopg.errors.BadCopyFileFormat, "a value is none that the column's type has"),
 )
 """Constraint violations in our words: a trigger may raise the same errors with a text that holds values."""
 
@@ -66,7 +65,7 @@ BEGIN
 END $dbclone$""")
 
 
-class Writing(Migrating):
+class Writing(CopyIn, Migrating):
     """The writing hooks."""
 
     def fault(self, error: BaseException) -> Fault | None:
@@ -144,22 +143,6 @@ class Writing(Migrating):
                 WHERE name = 'maintenance_work_mem' AND CAST(setting AS bigint) < :memory"""),
             {"memory": MAINTENANCE_MEMORY_KB},
         )
-
-    @contextmanager
-    def send_rows(
-        self, connection: Connection, table: Table, columns: Sequence[str]
-    ) -> Iterator[Callable[[pa.Table], int]]:
-        names = sql.SQL("({})").format(sql.SQL(", ").join(map(sql.Identifier, columns))) if columns else sql.SQL("")
-        statement = sql.SQL("COPY {} {} FROM STDIN WITH (FORMAT csv, ENCODING 'UTF8')").format(name_of(table), names)
-        # The writer sends on a thread of its own: the next block is made while the server reads this one.
-        with raw(connection).cursor() as cursor, cursor.copy(statement, writer=QueuedLibpqWriter(cursor)) as copy:
-
-            def send(rows: pa.Table) -> int:
-                block = csv_block(rows)
-                copy.write(block)
-                return block.count(b"\n")
-
-            yield send
 
     def judge_rows(
         self, connection: Connection, table: Table, rows: pa.Table, expressions: Sequence[str]
