@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache
 
 import pyarrow as pa
 
 from dbclone.errors import PlanError
 from dbclone.generate import constraints, exclusion, unique
+from dbclone.generate.clusters import Cluster
 from dbclone.generate.conditions import Draws, Kept
 from dbclone.generate.layout import Layouts
 from dbclone.generate.references import References
@@ -30,7 +32,7 @@ CANDIDATES = 10_000
 """Rows of a table that the target judges beforehand, at least; all of a table with no more."""
 
 
-CACHED_ROWS = 4
+CACHED_CLUSTERS = 8
 
 
 class Generator:
@@ -57,22 +59,17 @@ class Generator:
         self.shared = Shared(
             model, seed, rows or {}, next_keys or {}, next_values=next_values or {}, rows_before=rows_before or {}
         )
-        self._unique = lru_cache(maxsize=CACHED_ROWS)(self._made_unique)
-        self.references = References(
-            self.shared,
-            lambda: self.layouts,
-            unique=lambda *batch: self._unique(*batch).column,
-            finished=self._finished,
-        )
+        self._finished = lru_cache(maxsize=CACHED_CLUSTERS)(self._made)
+        self.references = References(self.shared, lambda: self.layouts, finished=self._finished_column)
         self.layouts = Layouts(
             model, self.shared.streams, self.shared.rows, room=self.references.room, whole=self._is_whole
         )
-        self._kept: dict[TableKey, Kept] = {}
+        self._kept: dict[tuple[TableKey, Name], Kept] = {}
         self._spans: dict[TableKey, list[exclusion.Spans]] = {}
         self._emptied: dict[TableKey, tuple[tuple[str, tuple[Name, ...]], ...]] = {}
         for table in model.tables:
             self._exclude(table.table)
-        self._repaired: dict[tuple[TableKey, int], Mapping[str, int]] = {}
+        self._repaired: dict[tuple[TableKey, int, Name], Mapping[str, int]] = {}
         self._copied = {copied.table: copied.rows() for copied in model.copied}
 
     @property
@@ -96,7 +93,8 @@ class Generator:
         """Return one batch: always the same rows for the same model, seed and row counts."""
         if table in self._copied:
             return Batch(table=table, number=number, first_row=0, rows=self._copied[table])
-        columns = self._finished(table, number)
+        clusters = self.references.clusters.of(table)
+        columns = {n: made for cluster in clusters for n, made in self._finished(table, number, cluster).items()}
         names = [column.name for column in self.shared.schema.table(table).columns if column.name in columns]
         return Batch(
             table=table,
@@ -108,7 +106,7 @@ class Generator:
     def repaired(self) -> dict[TableKey, dict[str, int]]:
         """Return, per table and constraint, how many rows of the batches made so far were repaired to keep it."""
         found: dict[TableKey, Counter[str]] = {}
-        for (table, _), counts in self._repaired.items():
+        for (table, *_), counts in self._repaired.items():
             found.setdefault(table, Counter()).update(counts)
         return {table: dict(counts) for table, counts in found.items() if counts}
 
@@ -133,7 +131,7 @@ class Generator:
         parts: list[pa.Table] = []
         rows, wanted = 0, 2 * CANDIDATES
         for number in range(self.batch_count(table)):
-            made = Rows(self.references, self.layouts.of(table), number)
+            made = self.references.draft(table, number)
             batch = {name: made.column(name) for name in names}
             parts.append(_plain_table(batch).slice(0, wanted))
             rows += parts[-1].num_rows
@@ -147,31 +145,34 @@ class Generator:
                 break
         return conditions, pa.concat_tables(parts)
 
-    def _made_unique(self, table: TableKey, number: int) -> Rows:
-        """Return a batch whose keys are as they will be, unless a condition changes them."""
-        rows = Rows(self.references, self.layouts.of(table), number)
-        rows.make_unique()
-        return rows
+    def _finished_column(self, table: TableKey, number: int, column: Name) -> pa.Array:
+        return self._finished(table, number, self.references.clusters.having(table, column))[column]
 
-    def _finished(self, table: TableKey, number: int) -> dict[Name, pa.Array]:
-        """Return all columns of a batch."""
-        done = self._unique(table, number).finished(lambda types: self._conditions(table, types))
-        self._repaired[table, number] = done.repaired
+    def _made(self, table: TableKey, number: int, cluster: Cluster) -> dict[Name, pa.Array]:
+        """Return the columns of a cluster in a batch."""
+        rows = Rows(self.references, self.layouts.of(table), number, cluster)
+        rows.make_unique()
+        done = rows.finished(lambda types: self._conditions(table, cluster, types))
+        self._repaired[table, number, cluster.name] = done.repaired
         return done.columns
 
-    def _conditions(self, table: TableKey, types: Mapping[Name, pa.DataType]) -> Kept:
-        """Return what the rows of a table have to fulfil; PlanError for what cannot be kept."""
-        if table not in self._kept:
+    def _conditions(self, table: TableKey, cluster: Cluster, types: Mapping[Name, pa.DataType]) -> Kept:
+        """Return what the rows of a table have to fulfil in a cluster; PlanError for what cannot be kept."""
+        at = (table, cluster.name)
+        if at not in self._kept:
             schema = self.shared.schema
             described = schema.table(table)
             keys, _ = unique.special_keys(described, schema.dialect, types)
-            self._kept[table] = Kept(
-                judge=constraints.judge(described, schema.dialect, types, self.verdicts),
-                keys=tuple(keys),
-                exclusions=tuple(item for item in self._spans[table] if {*item.written, *item.reads} <= set(types)),
-                emptied=self._emptied[table],
+            routing = described.routing if described.routing and cluster.keeps(described.routing.columns) else None
+            checks = tuple(check for check in described.checks if cluster.keeps(check.columns))
+            mine = replace(described, checks=checks, routing=routing)
+            self._kept[at] = Kept(
+                judge=constraints.judge(mine, schema.dialect, types, self.verdicts),
+                keys=tuple(key for key in keys if cluster.keeps(key.reads)),
+                exclusions=tuple(i for i in self._spans[table] if cluster.keeps((*i.written, *i.reads))),
+                emptied=tuple(item for item in self._emptied[table] if cluster.keeps(item[1])),
             )
-        return self._kept[table]
+        return self._kept[at]
 
     def _exclude(self, table: TableKey) -> None:
         """Decide how each exclusion constraint is kept. PlanError for one that cannot be."""

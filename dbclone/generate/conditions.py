@@ -39,6 +39,7 @@ from dbclone.model.rules import (
 from dbclone.schema.model import Exclusion, Table
 
 if TYPE_CHECKING:
+    from dbclone.generate.drafts import Draft
     from dbclone.generate.rows import Rows
 
 Floats = npt.NDArray[np.float64]
@@ -64,7 +65,7 @@ Conditions = Callable[[Mapping[Name, pa.DataType]], Kept]
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Finished:
-    """All written columns of a batch, and how many of its rows were repaired, per constraint."""
+    """The columns of a cluster in a batch, and how many of its rows were repaired, per constraint."""
 
     columns: dict[Name, pa.Array]
     repaired: Mapping[str, int]
@@ -78,22 +79,24 @@ def judged_texts(table: Table, rules: Mapping[Name, Rule]) -> set[Name]:
 
 
 class Keeping:
-    """One batch, being finished. Its own columns are not touched: they are what it was drafted as."""
+    """One cluster of a batch, being finished. Its own columns are not touched: they are what it was drafted as."""
 
     def __init__(self, rows: Rows) -> None:
         self.rows, self.shared, self.table = rows, rows.shared, rows.table
         self.described, self.plan, self.count = rows.described, rows.plan, len(rows.scores)
 
     def finished(self, conditions: Conditions) -> Finished:
-        """Return all written columns, with every condition, unique key and exclusion kept that can be kept here.
+        """Return the cluster's columns, with every condition, unique key and exclusion kept that can be kept here.
 
         ``conditions`` gives those of the table, once the types of its columns are known.
         """
         rules = {c.name: self.shared.rule(self.table, c.name) for c in self.described.written_columns}
-        names = [name for name, rule in rules.items() if not isinstance(rule, Omitted)]
+        cluster = self.rows.cluster
+        written = [name for name, rule in rules.items() if not isinstance(rule, Omitted)]
+        names = [name for name in written if name in cluster.columns or name in cluster.reads]
         columns = {name: self.rows.column(name) for name in names}
         kept = conditions({name: array.type for name, array in columns.items()})
-        random = self.shared.streams.generator("checks", self.table, self.rows.number)
+        random = self.shared.streams.generator("checks", self.table, cluster.name, self.rows.number)
         freedom = self._freedom(rules, names)
         draws = Draws(self.rows, columns, random)
         repaired: Counter[str] = Counter()
@@ -108,6 +111,7 @@ class Keeping:
         for spans in kept.exclusions:
             columns, changed = self._separate_spans(spans, kept.judge, columns)
             repaired[spans.exclusion.name] += changed
+        columns = {name: array for name, array in columns.items() if name in cluster.columns}
         return Finished(columns=columns, repaired={name: count for name, count in repaired.items() if count})
 
     def _freedom(self, rules: Mapping[Name, Rule], names: Sequence[Name]) -> Freedom:
@@ -119,6 +123,9 @@ class Keeping:
         # New texts can only be told from those of this batch.
         spelled = respelled if self.shared.rows[self.table] == self.count else set[Name]()
         pinned = {n for n in names if is_distinct(rules[n]) or (n in referenced and is_computed(rules[n]))} - spelled
+        # What other clusters have decided, and what references were chosen for, stays.
+        pinned |= self.rows.cluster.reads
+        pinned |= {n for r in self.plan.references if not set(names).isdisjoint(r.sets) for n in r.shared}
         counted = {n for n in names if isinstance(rules[n], Numbered)}
         counted |= {n for rule in rules.values() if isinstance(rule, Numbered) for n in rule.parents}
         references = {n for n in names if isinstance(rules[n], Referenced)}
@@ -129,7 +136,9 @@ class Keeping:
             link = set(reference.foreign_key.columns)
             others = [set(k.columns) for k in self.described.foreign_keys]
             alone = all(other <= link or not other & link for other in others)
-            if reference.role in ("primary", "link") and alone and not link & (pinned | counted):
+            made = self.shared.links.get((self.table, reference.foreign_key.name))
+            is_free = reference.role != "implied" and (made is None or made.tree is None)
+            if is_free and alone and link <= set(names) and not link & (pinned | counted):
                 links.append(tuple(sorted(link)))
         return Freedom(
             free=frozenset(set(names) - pinned - counted - references - keyed),
@@ -243,7 +252,7 @@ class Keeping:
 class Draws:
     """Further rows of a table: learned columns from the table's own correlation, others by index or from the batch."""
 
-    def __init__(self, rows: Rows, columns: Mapping[Name, pa.Array], random: np.random.Generator) -> None:
+    def __init__(self, rows: Draft, columns: Mapping[Name, pa.Array], random: np.random.Generator) -> None:
         self.rows, self.columns, self.random = rows, columns, random
 
     def __call__(self, count: int) -> dict[Name, pa.Array]:

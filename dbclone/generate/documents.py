@@ -27,6 +27,8 @@ _POOL = 1024
 
 def json_values(rule: JsonRule, *, index: Integers, streams: Streams, name: Name) -> pa.Array:
     """Return documents as compact text for the rows at ``index``, in the form that the rule says."""
+    if rule.unique:
+        return arrays.with_nulls(_numbered_values(rule, index, streams, name), index, rule.null_share, streams, name)
     pool = _pool(rule.root, rule.form, streams, name)
     if rule.max_length is not None:
         pool = tuple(document for document in pool if len(document) <= rule.max_length) or (_EMPTY[rule.form],)
@@ -34,12 +36,53 @@ def json_values(rule: JsonRule, *, index: Integers, streams: Streams, name: Name
     return arrays.with_nulls(values, index, rule.null_share, streams, name)
 
 
+def _documents(root: JsonNode, streams: Streams, name: Name) -> list[Any]:
+    random = streams.generator(*name, "documents")
+    return [_document(root, random) for _ in range(_POOL)] if root.kinds else []
+
+
 @lru_cache(maxsize=64)
 def _pool(root: JsonNode, form: str, streams: Streams, name: Name) -> tuple[str, ...]:
-    random = streams.generator(*name, "documents")
-    if not root.kinds:
-        return (_EMPTY[form],)
-    return tuple(_WRITERS[form](_document(root, random)) for _ in range(_POOL))
+    return tuple(_WRITERS[form](document) for document in _documents(root, streams, name)) or (_EMPTY[form],)
+
+
+@lru_cache(maxsize=64)
+def _marked_pool(root: JsonNode, form: str, streams: Streams, name: Name) -> tuple[tuple[str, str, str], ...]:
+    found = _documents(root, streams, name) or [{}]
+    return tuple(_WRITERS[form](_marked(document)).partition(_MARK) for document in found)
+
+
+def _numbered_values(rule: JsonRule, index: Integers, streams: Streams, name: Name) -> pa.Array:
+    """Return documents that all differ: the first number or text of each has the row's number in it."""
+    parts = [(before, after) for before, _, after in _marked_pool(rule.root, rule.form, streams, name)]
+    if rule.max_length is not None:
+        room = rule.max_length - len(str(int(index.max(initial=0)) + 1))
+        parts = [(before, after) for before, after in parts if len(before) + len(after) <= room] or [("", "")]
+    chosen = arrays.pick(index, arrays.stream_key(streams, *name), len(parts))
+    before, after = ([part[side] for part in parts] for side in (0, 1))
+    return arrays.join(arrays.take(before, chosen), pa.array(index + 1).cast(pa.string()), arrays.take(after, chosen))
+
+
+_MARK = "1000000000000000000000000000001"
+"""Stands for the row's number while a document is written: no number or text of a document has it."""
+
+
+def _marked(document: Any) -> Any:
+    """Return a document with the mark in it: as a number, or at the end of a text.
+
+    ``{"a": true, "b": "x"}`` → ``{"a": true, "b": "x 1000…"}``; a member more if it has neither number nor text.
+    """
+    if isinstance(document, dict):
+        plain = [name for name, value in document.items() if _is_plain(value)]
+        name = plain[0] if plain else "number"
+        return {**document, name: _marked(document.get(name))}
+    if isinstance(document, list):
+        return [*document, int(_MARK)]
+    return f"{document} {_MARK}" if isinstance(document, str) else int(_MARK)
+
+
+def _is_plain(value: Any) -> bool:
+    return isinstance(value, str | int | float) and not isinstance(value, bool)
 
 
 # ---- How documents are written --------------------------------------------------------------------------------------

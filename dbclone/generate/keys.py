@@ -18,7 +18,6 @@ import pyarrow as pa
 from dbclone.errors import PlanError
 from dbclone.generate import arrays
 from dbclone.generate.arrays import Name
-from dbclone.generate.nested import MOST_ELEMENTS
 from dbclone.generate.streams import Integers, Streams, hashes
 from dbclone.generate.structured import fit_bits, fit_network
 from dbclone.model.flow import arrow_type
@@ -68,7 +67,7 @@ def fit_to_rows(rule: Rule, column: Column, *, rows: int, name: Name) -> Rule:
     if isinstance(rule, RangeRule) and rule.unique:
         return replace(rule, bound=fit_to_rows(rule.bound, column.parts[0], rows=rows, name=name))
     if isinstance(rule, ArrayRule) and rule.unique:
-        return replace(rule, element=fit_to_rows(rule.element, column.parts[0], rows=rows * MOST_ELEMENTS, name=name))
+        return replace(rule, element=fit_to_rows(rule.element, column.parts[0], rows=rows, name=name))
     if isinstance(rule, CompositeRule) and rule.unique:
         parts = zip(rule.fields, column.parts, strict=True)
         fields = [fit_to_rows(field, part, rows=rows, name=(*name, part.name)) for field, part in parts]

@@ -75,7 +75,7 @@ class Layout:
         self.model = layouts.model.table(table)
         self.rows = layouts.rows[table]
         self._kept: OrderedDict[tuple[str, int, int], Any] = OrderedDict()
-        if layouts.whole(table) and self.rows > WHOLE_ROWS:
+        if self._is_whole and self.rows > WHOLE_ROWS:
             raise PlanError(
                 f"{table}: a unique key that is neither a number nor within one parent can be kept for at most "
                 f"{WHOLE_ROWS:,} rows; lower --rows {table}"
@@ -121,7 +121,7 @@ class Layout:
             counts = fit_counts(clipped, total, most, random, least=least)
         except ValueError as error:
             raise PlanError(f"{self.table}: {error} under its parent; lower --rows {self.table}") from error
-        return self.layouts.room.crossed(self.table, counts)
+        return self.layouts.room.crossed(self.table, counts, limit)
 
     @cached_property
     def parents(self) -> Integers:
@@ -135,7 +135,7 @@ class Layout:
         if self._branch is None or not self.rows - self.parentless:
             return np.zeros(1, dtype=np.int64), np.zeros(1, dtype=np.int64)
         ends = np.cumsum(self.counts)
-        if self.layouts.whole(self.table):
+        if self._is_whole:
             return np.array([0, len(ends)]), np.array([0, ends[-1]])
         parents = [0]
         while parents[-1] < len(ends):
@@ -146,16 +146,27 @@ class Layout:
         return cut, np.where(cut > 0, ends[np.maximum(cut - 1, 0)], 0)
 
     @property
+    def _is_whole(self) -> bool:
+        return self.layouts.whole(self.table)
+
+    @property
     def _free_rows(self) -> int:
-        return max(self.rows, 1) if self.layouts.whole(self.table) else BLOCK_ROWS
+        return max(self.rows, 1) if self._is_whole else BLOCK_ROWS
 
     @cached_property
+    def _parts(self) -> int:
+        """Families of children first, then rows without a parent: each part is a block, unless the table is one."""
+        return len(self._cuts[0]) - 1 + -(-self.parentless // self._free_rows)
+
+    @property
     def blocks(self) -> int:
         """Number of blocks."""
-        return len(self._cuts[0]) - 1 + -(-self.parentless // self._free_rows)
+        return min(self._parts, 1) if self._is_whole else self._parts
 
     def first_row(self, block: int) -> int:
         """Return the position in the table of a block's first row."""
+        if self._is_whole:
+            return self.rows if block else 0
         family = len(self._cuts[0]) - 1
         if block <= family:
             return int(self._cuts[1][block])
@@ -164,6 +175,12 @@ class Layout:
     def scores(self, block: int) -> tuple[Floats, Integers]:
         """Return the own scores of a block's rows (rows × own) and each row's primary parent (−1: none)."""
         return self._keep(("scores", 0, block), lambda: self._make_scores(block))
+
+    def _make_scores(self, block: int) -> tuple[Floats, Integers]:
+        if not self._is_whole:
+            return self._part(block)
+        scores, parents = zip(*(self._part(number) for number in range(self._parts)), strict=True)
+        return np.concatenate(scores), np.concatenate(parents)
 
     def extensions(self, star: int, block: int) -> tuple[Floats, ...]:
         """Return the extension parameters of a block's rows in one star, per branch."""
@@ -184,7 +201,7 @@ class Layout:
         made: Made = self._kept[at]
         return made
 
-    def _make_scores(self, block: int) -> tuple[Floats, Integers]:
+    def _part(self, block: int) -> tuple[Floats, Integers]:
         family = len(self._cuts[0]) - 1
         random = self.layouts.streams.generator("rows", self.table, block)
         if block >= family:

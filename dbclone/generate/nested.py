@@ -19,7 +19,7 @@ from dbclone.generate.learned import grid_unit, normal_scores, on_axis
 from dbclone.generate.streams import Integers, Streams
 from dbclone.model.literals import quoted_elements, quoted_fields, text_of
 from dbclone.model.marginal import APART, INFINITE, fit_marginal
-from dbclone.model.rules import Learned, Rule, SequenceKey
+from dbclone.model.rules import Learned, Rule, SequenceKey, without_nulls
 from dbclone.model.structures import ArrayRule, CompositeRule, MultirangeRule, RangeRule
 from dbclone.schema.model import Column, TypeKind
 
@@ -54,7 +54,7 @@ def array_values(
         else:
             shape = ()
             lengths = _lengths(rule.lengths, rows, streams, name)
-        elements = _elements(rule.element, part, rows, lengths, name, make)
+        elements = _elements(rule.element, part, rows, lengths, name, make, streams if rule.unique else None)
         separator = ";" if part.type == "box" else ","
         for inner in reversed(shape[1:]):
             elements = _grouped(elements, np.full(len(elements) // inner, inner, dtype=np.int64), separator)
@@ -70,10 +70,24 @@ def _lengths(lengths: tuple[float, ...], index: Integers, streams: Streams, name
     return np.clip(arrays.draw(lengths, share), 0, MOST_ELEMENTS) if lengths else np.zeros_like(index)
 
 
-def _elements(rule: Rule, part: Column, index: Integers, lengths: Integers, name: Name, make: Make) -> pa.Array:
-    """Return the elements of all rows, one after the other, as they stand in an array."""
-    within = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
-    values = make(rule, part, np.repeat(index, lengths) * MOST_ELEMENTS + within, (*name, "element"))
+def _elements(
+    rule: Rule, part: Column, index: Integers, lengths: Integers, name: Name, make: Make, unique: Streams | None
+) -> pa.Array:
+    """Return the elements of all rows, one after the other, as they stand in an array.
+
+    Arrays that must be ``unique`` begin with the row's own value, never NULL; their other elements are, drawn with
+    these streams, values that other rows begin with, so that no more values are needed than there are rows.
+    """
+    row = np.repeat(index, lengths)
+    within = np.arange(len(row)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+    at, place = row * MOST_ELEMENTS + within, (*name, "element")
+    if unique is None:
+        values = make(rule, part, at, place)
+    else:
+        share = arrays.uniform(at, arrays.stream_key(unique, *place, "other"))
+        others = make(rule, part, (share * (row + 1)).astype(np.int64), place)
+        first = make(without_nulls(rule), part, row, place)
+        values = pc.if_else(pa.array(within == 0), first, others)
     texts = text_of(values)
     return pc.fill_null(texts, "NULL") if part.kind in _BARE else quoted_elements(texts)
 

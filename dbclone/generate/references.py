@@ -7,7 +7,7 @@ whole, and kept. What is chosen within one batch is in :mod:`dbclone.generate.dr
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -17,16 +17,14 @@ import pyarrow as pa
 
 from dbclone.errors import PlanError
 from dbclone.generate import arrays, links, trees
-from dbclone.generate.constraints import row_conditions
+from dbclone.generate.clusters import Clusters
 from dbclone.generate.drafts import Draft
 from dbclone.generate.layout import Layouts
 from dbclone.generate.room import Room
-from dbclone.generate.shared import Name, Shared, is_computed, is_distinct
+from dbclone.generate.shared import Name, Shared
 from dbclone.generate.unique import tuple_codes
 from dbclone.generate.values import values_at
 from dbclone.model.parts import LinkModel
-from dbclone.model.rules import Numbered, Omitted, Referenced
-from dbclone.schema.checks import columns_of
 from dbclone.schema.model import TableKey
 from dbclone.schema.plan import Reference
 
@@ -38,27 +36,22 @@ CACHED_DRAFTS = 8
 
 
 class References:
-    """The references of all tables.
-
-    ``unique`` makes single columns of a batch whose keys have been told apart, ``finished`` all columns of a batch with
-    every condition kept.
-    """
+    """The references of all tables. ``finished`` makes a column of a batch as it will be, everything kept."""
 
     def __init__(
         self,
         shared: Shared,
         layouts: Callable[[], Layouts],
         *,
-        unique: Callable[[TableKey, int], Callable[[Name], pa.Array]],
-        finished: Callable[[TableKey, int], Mapping[Name, pa.Array]],
+        finished: Callable[[TableKey, int, Name], pa.Array],
     ) -> None:
-        self.shared, self._layouts, self._unique, self._finished = shared, layouts, unique, finished
+        self.shared, self._layouts, self.finished = shared, layouts, finished
+        self.clusters = Clusters(shared)
         self._indexes: dict[tuple[TableKey, str], Any] = {}
         self._stored: dict[tuple[TableKey, Name], pa.Array] = {}
         self._storing: list[tuple[TableKey, Name]] = []
         self.draft = lru_cache(maxsize=CACHED_DRAFTS)(self._draft)
         self.able = lru_cache(maxsize=None)(self._able)
-        self.touched = lru_cache(maxsize=None)(self._touched)
         self.room = Room(self, layouts)
 
     def _draft(self, table: TableKey, number: int) -> Draft:
@@ -73,7 +66,7 @@ class References:
         """Return the values of a key column at row positions; NULL where the position is −1."""
         rule = self.shared.rule(table, column)
         described = self.shared.schema.table(table).column(column)
-        if is_computed(rule) and not self._is_drawn_again(table, column):
+        if self.clusters.is_computed(table, column):
             name = self.shared.stream_name(table, column)
             index = self.shared.index_of(table, column, np.maximum(positions, 0))
             values = values_at(rule, described, index=index, streams=self.shared.streams, name=name)
@@ -85,51 +78,16 @@ class References:
         missing = positions < 0
         return values if not missing.any() else _nulled(values, missing)
 
-    def _is_drawn_again(self, table: TableKey, column: Name) -> bool:
-        """Whether values that are made by index may be drawn again: those of a key that repeats otherwise."""
-        for key in self.shared.schema.table(table).uniques():
-            rules = [self.shared.rule(table, name) for name in key]
-            if column in key and not any(is_distinct(rule) or isinstance(rule, Numbered | Omitted) for rule in rules):
-                return True
-        return False
-
     def whole(self, table: TableKey, column: Name) -> pa.Array:
         """Return a whole column: for keys that are not a function of the row's index alone."""
         at = (table, column)
         if at not in self._stored:
-            if self._is_final(table, column):
+            if self.clusters.is_drafted(table, column):
                 blocks = [self.draft(table, n).column(column) for n in range(self._batches(table))]
             else:
                 blocks = self._made_blocks(at)
             self._stored[at] = _joined(blocks) if blocks else pa.nulls(0, pa.string())
         return self._stored[at]
-
-    def _is_final(self, table: TableKey, column: Name) -> bool:
-        """Whether a draft's values stay: neither uniqueness nor a condition changes what the primary reference sets."""
-        rule = self.shared.rule(table, column)
-        primary = self.shared.plan.table(table).primary
-        if isinstance(rule, Numbered):
-            return all(self._is_final(table, name) for name in rule.parents)
-        if isinstance(rule, Referenced):
-            is_primary = primary is not None and rule.foreign_key == primary.foreign_key.name
-            return is_primary and column not in self.touched(table)
-        return is_computed(rule) and not self._is_drawn_again(table, column)
-
-    def _touched(self, table: TableKey) -> frozenset[Name]:
-        """Return the columns that a condition on a table's rows may change: those that it reads, and whole keys."""
-        described, dialect = self.shared.schema.table(table), self.shared.schema.dialect
-        everything = tuple(column.name for column in described.columns)
-        names: set[Name] = {name for check in row_conditions(described) for name in check.columns}
-        texts = [text for key in described.unique_keys if not key.is_plain for text in key.expressions]
-        texts += [key.predicate for key in described.unique_keys if key.predicate]
-        texts += [text for item in described.exclusions for text, _ in item.elements]
-        for text in texts:
-            found = columns_of(text, described, dialect)
-            names.update(everything if found is None else found)
-        for key in described.unique_keys:
-            names.update(() if key.is_plain and key.nulls_distinct else key.columns)
-        names.update(name for key in described.foreign_keys if names & set(key.columns) for name in key.columns)
-        return frozenset(names)
 
     def _made_blocks(self, at: tuple[TableKey, Name]) -> list[pa.Array]:
         """Return the blocks of a column that uniqueness may change, or even a condition."""
@@ -141,10 +99,7 @@ class References:
                 f"these tables out, for instance with --exclude {table}"
             )
         self._storing.append(at)
-        if column in self.touched(table):
-            blocks = [self._finished(table, n)[column] for n in range(self._batches(table))]
-        else:
-            blocks = [self._unique(table, n)(column) for n in range(self._batches(table))]
+        blocks = [self.finished(table, n, column) for n in range(self._batches(table))]
         self._storing.pop()
         return blocks
 
@@ -248,8 +203,8 @@ class References:
                 tree, own_scores=own, child_scores=rank, parent_scores=both[:, 1], fan_out_scores=both[:, 0],
                 groups=groups, unique=reference.unique, random=random,
             )  # fmt: skip
-        alone = (out < 0) & (random.random(rows) < (tree.self_share if reference.null else 1.0))
-        return np.where(alone, np.arange(rows), out)
+        alone = random.random(rows) < (tree.self_share if reference.null else 1.0)
+        return trees.at_home(out, alone, groups, unique=reference.unique, needed=not reference.null)
 
     def whole_or_key(self, table: TableKey, column: Name) -> pa.Array:
         """Return a whole column, computed or kept."""

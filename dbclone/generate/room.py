@@ -221,11 +221,12 @@ class Room:
 
     # ---- Children of two that have a parent in common ----------------------------------------------------------------
 
-    def crossed(self, table: TableKey, counts: Integers) -> Integers:
+    def crossed(self, table: TableKey, counts: Integers, most: Integers | None) -> Integers:
         """Return the fan-outs of a table, exchanged between parents as far as other tables need it.
 
         A table of the pairs of users and projects of one tenant has room for users × projects, tenant by tenant. Where
-        that is too little for its rows, tenants of many users get the larger numbers of projects.
+        that is too little for its rows, tenants of many users get the larger numbers of projects; where even that is,
+        projects move to the tenant of most users, unless ``most`` limits how many a tenant has.
         """
         primary = self.shared.plan.table(table).primary
         if primary is None or table in self._asking:
@@ -244,7 +245,8 @@ class Room:
                 trial[some] = np.sort(counts[some])
                 if int(trial @ theirs) >= self.shared.rows[other.table]:
                     break
-            counts = trial
+            short = self.shared.rows[other.table] - int(trial @ theirs)
+            counts = trial if short <= 0 or most is not None else _concentrated(trial, theirs, short)
         self._asking.pop()
         return counts
 
@@ -268,3 +270,14 @@ class Room:
             )
             for reference in other.links
         )
+
+
+def _concentrated(counts: Integers, theirs: Integers, short: int) -> Integers:
+    """Return counts of which as few as need be have moved to where ``theirs`` is highest, for ``short`` more pairs."""
+    holder = np.repeat(np.arange(len(counts)), counts)
+    holder = holder[np.argsort(theirs[holder], kind="stable")]
+    gain = np.cumsum(theirs.max(initial=0) - theirs[holder])
+    moving = holder[: int(np.searchsorted(gain, short)) + 1]
+    out = counts - np.bincount(moving, minlength=len(counts))
+    out[int(theirs.argmax())] += len(moving)
+    return out

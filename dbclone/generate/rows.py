@@ -7,9 +7,11 @@ from contextlib import suppress
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 from dbclone.errors import PlanError
 from dbclone.generate import unique
+from dbclone.generate.clusters import Cluster
 from dbclone.generate.conditions import Conditions, Finished, Keeping
 from dbclone.generate.drafts import Draft
 from dbclone.generate.layout import Layout
@@ -22,16 +24,28 @@ Integers = npt.NDArray[np.int64]
 
 
 class Rows(Draft):
-    """One batch while it is made unique, and every condition is kept."""
+    """One cluster of columns of a batch while it is made unique, and every condition is kept."""
 
-    def __init__(self, references: References, layout: Layout, number: int) -> None:
+    def __init__(self, references: References, layout: Layout, number: int, cluster: Cluster) -> None:
         super().__init__(references, layout, number)
+        self.cluster = cluster
         self._draft = references.draft(self.table, number)
 
+    def column(self, name: Name) -> pa.Array:
+        """Return a column's values: of another cluster, those that it has in the end."""
+        if name not in self.made and name not in self.cluster.columns:
+            self.made[name] = self.references.finished(self.table, self.number, name)
+        return super().column(name)
+
     def parent(self, foreign_key: str) -> Integers:
-        """Return each row's parent through one foreign key: as it was drafted, until that is changed."""
+        """Return each row's parent through one foreign key: as it was drafted, until that is changed.
+
+        Where the foreign key shares columns with others, it is chosen for the values that these have here.
+        """
         if foreign_key not in self.parents:
-            self.parents[foreign_key] = self._draft.parent(foreign_key)
+            reference = next(r for r in self.plan.references if r.foreign_key.name == foreign_key)
+            is_drafted = reference.role == "primary" or not reference.shared
+            self.parents[foreign_key] = self._draft.parent(foreign_key) if is_drafted else self._choose(reference)
         return self.parents[foreign_key]
 
     def make_unique(self) -> None:
@@ -39,10 +53,10 @@ class Rows(Draft):
 
         Before them, and only as far as it can be, what nobody declared but the source kept to.
         """
-        for key in self.shared.model.table(self.table).observed_keys:
+        for key in filter(self.cluster.keeps, self.shared.model.table(self.table).observed_keys):
             with suppress(PlanError):
                 self._keep_unique([key])
-        self._keep_unique(self.described.uniques())
+        self._keep_unique([key for key in self.described.uniques() if self.cluster.keeps(key)])
 
     def _keep_unique(self, keys: Sequence[Sequence[Name]]) -> None:
         for key in keys:
@@ -62,7 +76,8 @@ class Rows(Draft):
 
         For more rows of a parent than there are learned values: a fourth price of a product that had three dates.
         """
-        spaced = [rule for name in key if unique.is_spaced(rule := self.shared.rule(self.table, name))]
+        mine = [self.shared.rule(self.table, name) for name in key if name in self.cluster.columns]
+        spaced = [rule for rule in mine if unique.is_spaced(rule)]
         if not spaced:
             return False
         others = [self.column(name) for name in key if name != spaced[0].column]
@@ -86,5 +101,5 @@ class Rows(Draft):
             self.made.pop(name, None)
 
     def finished(self, conditions: Conditions) -> Finished:
-        """Return all written columns, with every condition, unique key and exclusion kept that can be kept here."""
+        """Return the cluster's columns, with every condition, unique key and exclusion kept that can be kept here."""
         return Keeping(self).finished(conditions)

@@ -89,6 +89,7 @@ def _parts(rows: Rows, key: Sequence[Name], random: np.random.Generator, *, ever
         _linked(rows, reference, everyone=everyone)
         for reference in rows.plan.links
         if reference.sets
+        and rows.cluster.columns >= set(reference.sets)
         and set(reference.sets) <= set(key)
         and not set(reference.sets) & shared
         and (rows.table, reference.foreign_key.name) in rows.shared.links
@@ -97,6 +98,8 @@ def _parts(rows: Rows, key: Sequence[Name], random: np.random.Generator, *, ever
     for name in key:
         rule = rows.shared.rule(rows.table, name)
         if not isinstance(rule, Learned) or rows.own_scores(rule) is None or name in shared:
+            continue
+        if name not in rows.cluster.columns:
             continue
         if rows.references.room.labels_of(rows.table, name) is not None:
             parts.append(_labelled(rows, rule, random))
@@ -173,7 +176,7 @@ def _labelled(rows: Rows, rule: Learned, random: np.random.Generator) -> Part:
 
 def _redraw(rows: Rows, key: Sequence[Name], random: np.random.Generator) -> None:
     """Draw values of a key again where they repeat."""
-    drawn = [name for name in key if _is_drawn(rows, name)]
+    drawn = [name for name in key if name in rows.cluster.columns and _is_drawn(rows, name)]
     if not drawn:
         raise _impossible(rows, key, "nothing in it can be drawn again")
 

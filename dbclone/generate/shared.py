@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 
@@ -30,6 +29,7 @@ from dbclone.model.rules import (
     SequenceKey,
     TextRule,
     UuidKey,
+    without_nulls,
 )
 from dbclone.schema.checks import columns_of, literals
 from dbclone.schema.model import Table, TableKey
@@ -101,7 +101,7 @@ class Shared:
             if rule.column in distinct and isinstance(rule, texts):
                 rule = dataclasses.replace(rule, unique=True)
             if rule.column in filled and not isinstance(rule, Learned | Referenced | Numbered | Omitted | NullRule):
-                rule = _never_null(rule)
+                rule = without_nulls(rule)
             if start is not None and isinstance(rule, SequenceKey):
                 rule = dataclasses.replace(rule, start=start)
             name = (table, rule.column)
@@ -153,11 +153,6 @@ def demanded(table: Table, dialect: str) -> tuple[set[Name], set[Name]]:
             distinct |= set() if key.is_plain else over
             filled |= set() if key.nulls_distinct else over
     return distinct, filled
-
-
-def _never_null(rule: Rule) -> Rule:
-    fields: dict[str, Any] = {"null_share": 0.0} if hasattr(rule, "null_share") else {}
-    return dataclasses.replace(rule, **fields)
 
 
 def same_keys(plan: Plan) -> dict[Place, Place]:

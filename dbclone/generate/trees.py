@@ -13,6 +13,7 @@ from scipy.special import ndtri
 
 from dbclone.model.parts import TreeModel
 
+Booleans = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 
@@ -108,6 +109,28 @@ def _narrowed(groups: Integers, depths: Integers) -> Integers:
     out = np.empty(len(depths), dtype=np.int64)
     out[order] = dense
     return out
+
+
+def at_home(out: Integers, alone: Booleans, groups: Integers, *, unique: bool, needed: bool) -> Integers:
+    """Return the parents of :func:`grow` or :func:`pair_up` with rows that refer to themselves: those of ``alone``.
+
+    Where a row has at most one child (``unique``), a row that another refers to cannot refer to itself; if it must
+    refer to some row (``needed``), it closes a chain: there are as many rows without a parent as without a child.
+    """
+    rows = np.arange(len(out))
+    alone = alone & (out < 0)
+    if not unique:
+        return np.where(alone, rows, out)
+    childless = np.ones(len(out), dtype=bool)
+    childless[out[out >= 0]] = False
+    closed = np.where(alone & childless, rows, out)
+    if needed:
+        open_ends = np.flatnonzero((closed < 0) & (groups >= 0))
+        free = np.ones(len(out), dtype=bool)
+        free[closed[closed >= 0]] = False
+        last = np.flatnonzero(free & (groups >= 0))
+        closed[open_ends[np.argsort(groups[open_ends], kind="stable")]] = last[np.argsort(groups[last], kind="stable")]
+    return closed
 
 
 def pair_up(rank: Floats, groups: Integers, linked: int, random: np.random.Generator) -> Integers:

@@ -110,7 +110,7 @@ def _text_rule(
         return _uuid(column, texts, null_share)
     if found.kind == "json":
         root = learn_documents(texts)
-        return JsonRule(column=column.name, root=root, null_share=null_share, max_length=column.length)
+        return JsonRule(column=column.name, root=root, unique=unique, null_share=null_share, max_length=column.length)
     if found.kind == "secret" and column.kind == "integer":
         secret = make_code_rule(column, replace(found, kind="personal"), texts, unique=unique, null_share=null_share)
         return secret or NullRule(column=column.name)

@@ -170,7 +170,8 @@ def _composite(column: Column, texts: Sequence[str], unique: bool, part_rule: Pa
     fields = []
     for place, part in enumerate(column.parts):
         mine = [row[place] for row in rows]
-        fields.append(part_rule(part, mine, unique=unique and place == _key_field(column)))
+        is_key = unique and place == _key_field(column)
+        fields.append(part_rule(replace(part, nullable=part.nullable and not is_key), mine, unique=is_key))
     return CompositeRule(column=column.name, fields=tuple(fields), unique=unique)
 
 
@@ -281,7 +282,7 @@ def _xml(column: Column, texts: Sequence[str], unique: bool, part_rule: PartRule
 
 
 def _hstore(column: Column, texts: Sequence[str], unique: bool, part_rule: PartRule) -> Structured:  # noqa: ARG001
-    return JsonRule(column=column.name, root=learn_hstore(texts), form="hstore")
+    return JsonRule(column=column.name, root=learn_hstore(texts), form="hstore", unique=unique)
 
 
 _LEXEME = re.compile(r"'(?:[^']|'')*'(:\d)?")

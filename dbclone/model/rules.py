@@ -12,8 +12,8 @@ of the table may have the same value. A value is a function of the rule, the see
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 from dbclone.model.marginal import Marginal
 from dbclone.model.structures import (
@@ -308,6 +308,7 @@ class JsonRule:
     column: str
     root: JsonNode
     form: Literal["json", "xml", "hstore"] = "json"
+    unique: bool = False
     null_share: float = 0.0
     max_length: int | None = None
 
@@ -342,3 +343,9 @@ Rule = (
     | JsonRule
 )
 """How the values of one column are made."""
+
+
+def without_nulls(rule: Rule) -> Rule:
+    """Return the rule such that it makes no NULL of its own."""
+    fields: dict[str, Any] = {"null_share": 0.0} if hasattr(rule, "null_share") else {}
+    return replace(rule, **fields)

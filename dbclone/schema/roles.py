@@ -1,9 +1,10 @@
 """What each foreign key of a table is used for, and which columns a table makes itself.
 
 **The primary parent.** Among a table's foreign keys to other tables, the first by this order that keeps the primary
-parents free of cycles: in the primary key (or another unique key) before not; NOT NULL before nullable; one that
-fulfils others by the way before one that does not; the deeper layer before the shallower (a line belongs to its basket,
-not to its product); the parent with more rows before fewer (more, smaller groups teach more); then constraint order.
+parents free of cycles: in the primary key, then in another unique key, before in none; NOT NULL before nullable; one
+that fulfils others by the way before one that does not; the deeper layer before the shallower (a line belongs to its
+basket, not to its product); the parent with more rows before fewer (more, smaller groups teach more); then constraint
+order.
 
 **Columns that would refer to themselves.** Each referencing column takes the value of the column it refers to, which
 may itself refer to another. Where that goes in a circle (a customer's id names its last order's customer, which is that
@@ -33,6 +34,7 @@ def primary_parents(
             if key.parent != table.key:
                 implied = sum(other is not key and _implies(schema, key, other) for other in table.foreign_keys)
                 preference = (
+                    not set(table.primary_key).issuperset(key.columns),
                     not keyed.issuperset(key.columns),
                     table.nullable(key),
                     -implied,

@@ -61,6 +61,29 @@ def test_arrays_of_several_dimensions_keep_their_shape() -> None:
     assert found.count(None) / 2000 == pytest.approx(0.2, abs=0.04)
 
 
+def test_arrays_that_must_differ_begin_with_the_key_of_their_row() -> None:
+    described = column("array", "smallint[]", column("integer", "smallint", bytes=2))
+    found = learned(described, ["{5,NULL}", "{7}", "{NULL,9,9}", "{}"], unique=True)
+    arrays = made(fit_to_rows(found, described, rows=20_000, name=NAME), described, 20_000)
+    assert len(set(arrays)) == 20_000
+    assert not any(array.startswith(("{}", "{NULL")) for array in arrays)
+
+
+def test_composite_values_that_must_differ_have_no_null_in_the_field_that_tells() -> None:
+    described = column(
+        "composite", "pair", column("integer", "integer", bytes=4, nullable=True), column("text", "text")
+    )
+    found = learned(described, ["(1,a)", "(,a)", "(3,a)"], unique=True)
+    assert len(set(made(found, described))) == 400
+
+
+@pytest.mark.parametrize("texts", [['{"a":1,"b":true}'], ['{"a":true}'], ["[]"], ['"x"'], ['{"a":"x"}', '{"b":[1]}']])
+def test_documents_that_must_differ_have_the_number_of_their_row(texts: list[str]) -> None:
+    described = column("json", "jsonb")
+    documents = [json.loads(text) for text in made(learned(described, texts * 5, unique=True), described, 3_000)]
+    assert len({json.dumps(document, sort_keys=True) for document in documents}) == 3_000
+
+
 def test_ranges_keep_forms_order_and_distance() -> None:
     texts = [f"[{n},{n + 3})" for n in range(100)] + ["empty"] * 20 + ["(,)"] * 20 + ["[5,)"] * 20 + ["(,5)"] * 40
     rule = learned(RANGE, [*texts])

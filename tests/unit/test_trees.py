@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dbclone.generate.trees import grow, pair_up
+from dbclone.generate.trees import at_home, grow, pair_up
 from dbclone.learn.trees import depths, learn_tree
 from dbclone.model.parts import TreeModel
 from dbclone.schema.model import ForeignKey, TableKey
@@ -92,3 +92,18 @@ def test_pairs_are_seen_and_made() -> None:
     linked = np.flatnonzero(found >= 0)
     assert len(linked) == 40
     assert (found[found[linked]] == linked).all()
+
+
+def test_where_each_row_has_one_child_a_root_refers_to_itself_only_if_nobody_refers_to_it() -> None:
+    chain = np.array([-1, 0, 1, -1])
+    every, one_group = np.ones(4, dtype=bool), np.zeros(4, dtype=np.int64)
+    assert at_home(chain, every, one_group, unique=False, needed=True).tolist() == [0, 0, 1, 3]
+    assert at_home(chain, every, one_group, unique=True, needed=False).tolist() == [-1, 0, 1, 3]
+    # A row that must refer to some row closes its chain.
+    assert at_home(chain, every, one_group, unique=True, needed=True).tolist() == [2, 0, 1, 3]
+
+
+def test_chains_are_closed_within_their_groups() -> None:
+    chains = np.array([-1, 0, -1, 2])
+    found = at_home(chains, np.ones(4, dtype=bool), np.array([0, 0, 1, 1]), unique=True, needed=True)
+    assert found.tolist() == [1, 0, 3, 2]
