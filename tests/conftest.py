@@ -1,7 +1,8 @@
 """The real servers that tests run against, and fresh databases on them.
 
 A test that asks for ``database`` runs once for every PostgreSQL server at hand: the embedded one always, and the one
-named by ``DBCLONE_TEST_POSTGRESQL`` when it is set. Servers are started by the first test that needs one, so
+named by ``DBCLONE_TEST_POSTGRESQL`` when it is set. One that asks for ``any_server`` runs once for every kind of
+database: these and SQLite. Servers are started by the first test that needs one, so
 ``tests/unit`` starts none. Every database is named at random and dropped at the end of its test: tests may run in any
 order and side by side.
 """
@@ -53,6 +54,35 @@ class Server:
             connection.execute(statement)
 
 
+@dataclass(frozen=True, kw_only=True)
+class SQLiteFiles:
+    """A folder in which databases are files."""
+
+    folder: Path
+    name: str = "sqlite"
+
+    def create_database(self) -> str:
+        """Return the URL of a file that is not there yet."""
+        return f"sqlite:///{self.folder / uuid.uuid4().hex[:12]}.sqlite"
+
+    def drop_database(self, url: str) -> None:
+        """Remove the file."""
+        Path(str(make_url(url).database)).unlink(missing_ok=True)
+
+
+AnyServer = Server | SQLiteFiles
+KINDS = [*SERVERS, "sqlite"]
+"""Every kind of database there is a dialect for; a server that is not at hand is skipped, and pytest says so."""
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def any_server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> AnyServer:
+    """Each kind of database, in turn."""
+    if request.param == "sqlite":
+        return SQLiteFiles(folder=tmp_path_factory.mktemp("sqlite"))
+    return _postgresql(request, request.param)
+
+
 @pytest.fixture(scope="session")
 def embedded_server() -> Iterator[embedded.EmbeddedServer]:
     """An embedded PostgreSQL of this test run only, in a temporary folder; stopped and deleted at the end."""
@@ -68,10 +98,16 @@ def embedded_server() -> Iterator[embedded.EmbeddedServer]:
 @pytest.fixture(scope="session", params=[name for name, url in SERVERS.items() if name == EMBEDDED or url])
 def server(request: pytest.FixtureRequest) -> Server:
     """Each PostgreSQL server at hand, in turn."""
-    url = SERVERS[request.param]
-    if url is None:
+    return _postgresql(request, request.param)
+
+
+def _postgresql(request: pytest.FixtureRequest, name: str) -> Server:
+    url = SERVERS[name]
+    if name == EMBEDDED:
         url = request.getfixturevalue("embedded_server").url("postgres")
-    return Server(name=request.param, maintenance=make_url(url).set(drivername="postgresql+psycopg"))
+    if url is None:
+        pytest.skip("no PostgreSQL server: DBCLONE_TEST_POSTGRESQL names none")
+    return Server(name=name, maintenance=make_url(url).set(drivername="postgresql+psycopg"))
 
 
 @pytest.fixture

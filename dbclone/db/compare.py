@@ -83,7 +83,8 @@ def _parts(table: Table, wanted: Schema) -> dict[str, object]:
 
 def _comparable_column(column: Column) -> Column:
     default = None if column.default is None else normalised(column.default)
-    return replace(column, comment=None, default=default)
+    # The kind follows from the type, but in SQLite, where it follows from the rows.
+    return replace(column, kind="other", comment=None, default=default)
 
 
 def _comparable_key(key: UniqueKey) -> UniqueKey:

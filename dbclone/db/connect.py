@@ -96,11 +96,12 @@ class Database:
         # Stages open a connection each and hold it for long: a pool would only keep idle sessions at the server.
         # hide_parameters: values of rows must not show up in the text of an error.
         self.engine: Engine = create_engine(
-            url,
+            dialect.address(url, purpose),
             poolclass=NullPool,
             hide_parameters=True,
             connect_args=dict(dialect.connect_arguments(CONNECT_TIMEOUT_S)),
         )
+        dialect.prepare_engine(self.engine)
 
     @property
     def name(self) -> str:
@@ -162,8 +163,8 @@ def open_database(text: str, *, purpose: Literal["source", "target"] = "source")
     """
     try:
         url = resolve_url(text)
+        database = Database(url, dialect_for(url.drivername), purpose)
     except (ConfigurationError, ConnectError) as error:
         raise type(error)(f"{purpose}: {error}", details=error.details) from error.__cause__
-    database = Database(url, dialect_for(url.drivername), purpose)
     with database.connect():
         return database

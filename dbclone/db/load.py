@@ -210,6 +210,8 @@ class _Loader:
 
     def _cycles(self) -> tuple[dict[TableKey, tuple[str, ...]], list[tuple[Table, ForeignKey]]]:
         """Return the columns to be filled in afterwards, and the foreign keys to be taken away for the load."""
+        if not self.dialect.enforces_references:
+            return {}, []
         nulled = {step.table: step.null for step in self.plan.steps if isinstance(step, Load) and step.null}
         # Without a key there is nothing to find a row by: its foreign key is suspended instead.
         keyless = {key for key in nulled if not self._row_key(self.schema.table(key), nulled[key])}

@@ -78,7 +78,14 @@ def reflect_tables(connection: sa.Connection, schema: Schema) -> sa.MetaData:
     with _quiet():
         for name, tables in by_schema.items():
             metadata.reflect(connection, schema=name, only=tables, resolve_fks=False)
+    for reflected in metadata.tables.values():
+        # To a table that is left out, or that SQLite knows by other letters: sorting would look for it.
+        reflected.constraints -= {k for k in reflected.foreign_key_constraints if _parent(k) not in metadata.tables}
     return metadata
+
+
+def _parent(key: sa.ForeignKeyConstraint) -> str:
+    return key.elements[0].target_fullname.rpartition(".")[0]
 
 
 def migrate(connection: sa.Connection, dialect: Dialect, wanted: Wanted) -> Migration:
@@ -92,6 +99,8 @@ def migrate(connection: sa.Connection, dialect: Dialect, wanted: Wanted) -> Migr
 def proposals(connection: sa.Connection, wanted: Wanted, found: Sequence[Difference]) -> tuple[str, ...]:
     """Return what Alembic's comparison proposes for the tables that differ, as lines of code; nothing is changed."""
     tables = {item.table for item in found if item.table is not None}
+    if not tables:
+        return ()
     operations = tuple(_proposed(connection, wanted, tables))
     return tuple(line.removeprefix("    ") for line in rendered(connection, operations)) if operations else ()
 

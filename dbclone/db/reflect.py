@@ -32,13 +32,14 @@ def reflect_schema(connection: Connection, dialect: Dialect) -> Schema:
     catalogue = dialect.catalogue(connection)
     inspector = inspect(connection)
     tables = []
-    for schema in sorted({facts.schema for facts in catalogue.tables}):
+    for schema in sorted({facts.schema for facts in catalogue.tables}, key=lambda name: name or ""):
         with warnings.catch_warnings():
             # Types come from the catalogue; that SQLAlchemy does not know one of them is no news to anybody.
-            warnings.filterwarnings("ignore", "Did not recognize type", SAWarning)
+            warnings.filterwarnings("ignore", "Did not recognize type|Could not instantiate type", SAWarning)
             columns = inspector.get_multi_columns(schema=schema)
         primary_keys = inspector.get_multi_pk_constraint(schema=schema)
-        comments = inspector.get_multi_table_comment(schema=schema)
+        described = connection.dialect.supports_comments
+        comments = inspector.get_multi_table_comment(schema=schema) if described else {}
         for facts in catalogue.tables:
             if facts.schema == schema:
                 where = (schema, facts.name)

@@ -218,7 +218,8 @@ def _differences(source: Table, target: Table) -> Iterator[str]:
 
 
 def _misfits(source: Column, target: Column) -> Iterator[str]:
-    same = source.kind == target.kind or target.kind in _ACCEPTS_ANYTHING
+    # A declared type that binds nobody may mean several kinds.
+    same = source.type == target.type or source.kind == target.kind or target.kind in _ACCEPTS_ANYTHING
     if not same and source.kind not in _ACCEPTS.get(target.kind, ()):
         yield f"{source.type} at the source, {target.type} at the target"
         return

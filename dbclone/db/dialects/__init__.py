@@ -10,7 +10,10 @@ from importlib import import_module
 from dbclone.db.dialects.base import Dialect
 from dbclone.errors import ConfigurationError
 
-DIALECTS = {"postgresql": ("dbclone.db.dialects.postgresql", "PostgreSQL")}
+DIALECTS = {
+    "postgresql": ("dbclone.db.dialects.postgresql", "PostgreSQL"),
+    "sqlite": ("dbclone.db.dialects.sqlite", "SQLite"),
+}
 """Module and class by the name that SQLAlchemy gives the kind of database."""
 
 ALIASES = {"postgres": "postgresql"}

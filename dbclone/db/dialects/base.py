@@ -16,7 +16,7 @@ from typing import Any, ClassVar, Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-from sqlalchemy import Connection, CursorResult, FromClause, Select
+from sqlalchemy import URL, Connection, CursorResult, Engine, FromClause, Select
 
 from dbclone.errors import DbcloneError
 from dbclone.model.flow import Ddl, Statement
@@ -72,7 +72,7 @@ class TableFacts:
     ``partition_keys`` are the unique keys that only some partitions have.
     """
 
-    schema: str
+    schema: str | None
     name: str
     partitioned: bool
     columns: Mapping[str, ColumnFacts]
@@ -231,6 +231,15 @@ class Dialect(ABC):
     """What SQLAlchemy and :attr:`dbclone.schema.model.Schema.dialect` call it."""
     drivername: ClassVar[str]
     """The drivername of the URLs that are connected to: dialect and driver."""
+    enforces_references: ClassVar[bool] = True
+    """Whether foreign keys of tables that are there are checked while rows are loaded: then cycles take detours."""
+
+    def address(self, url: URL, purpose: Literal["source", "target"]) -> URL:  # noqa: ARG002
+        """Return the URL that the driver is given for one that a user means."""
+        return url
+
+    def prepare_engine(self, engine: Engine) -> None:  # noqa: B027 - most have nothing to prepare
+        """Set up what every connection of ``engine`` needs."""
 
     # ---- Reading: what a source needs -------------------------------------------------------------------------------
 
