@@ -104,6 +104,8 @@ class SettingKeys(Keys):
     definition: Annotated[Definition, Field(alias="schema", description=help_of("schema"))] = "auto"
     """``--schema``: a field of that name would hide a method of pydantic's."""
     save_model: Annotated[Path | None, Field(description=help_of("save_model"))] = None
+    sign: Annotated[Path | None, Field(description=help_of("sign"))] = None
+    require_signature: Annotated[Path | None, Field(description=help_of("require_signature"))] = None
     report: Annotated[Path | None, Field(description=help_of("report"))] = None
 
     def table(self, key: TableKey) -> TableKeys:

@@ -76,7 +76,7 @@ def verify_target(
     Failed checks are in the result, not raised.
     """
     run = Run(on_event)
-    model = load_model(model_file) if model_file else None
+    model = load_model(model_file, trusted_key=settings.require_signature) if model_file else None
     checks: list[Check] = []
     with ExitStack() as stack:
         goal = stack.enter_context(run.database(target, "target"))

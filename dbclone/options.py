@@ -124,6 +124,19 @@ SaveModel = Annotated[Path | None, _option("save_model", "--save-model", "Keep w
 TrainOut = Annotated[
     Path | None, _option("train_out", "--out", "The model file to write.", key="save_model", metavar="MODEL")
 ]
+Sign = Annotated[
+    Path | None,
+    _option("sign", "--sign", "Sign the model with this Ed25519 private key (PEM).", metavar="KEY"),
+]
+RequireSignature = Annotated[
+    Path | None,
+    _option(
+        "require_signature",
+        "--require-signature",
+        "Use the model only if the owner of this public key (PEM) signed it.",
+        metavar="KEY",
+    ),
+]
 Report = Annotated[Path | None, _option("report", "--report", "Write a page about the run: FILE.html.", metavar="FILE")]
 DryRun = Annotated[bool | None, _option("dry_run", "--dry-run", "Print the plan and stop.")]
 WriteRevision = Annotated[

@@ -35,7 +35,7 @@ from dbclone.run.local import ahead
 from dbclone.schema.model import TableKey
 from dbclone.schema.plan import Plan, make_plan
 from dbclone.stages import Run
-from dbclone.steps import definition, plan_of, refuse_without_sdv, writing
+from dbclone.steps import definition, plan_of, refuse_to_learn, writing
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -67,7 +67,7 @@ def clone(source: str, target: str, settings: Settings, on_event: OnEvent = igno
     The target is asked whether it may be written to before a row of the source is read, and again by the loader.
     """
     run = Run(on_event)
-    refuse_without_sdv()
+    refuse_to_learn(settings)
     with run.database(source, "source") as origin, run.database(target, "target") as goal:
         with run.stage("target"):
             if same_database(origin, goal):
@@ -100,7 +100,7 @@ def train_model(source: str, settings: Settings, on_event: OnEvent = ignore) -> 
     if settings.save_model is None:
         raise ConfigurationError("train needs a file to write the model to")
     run = Run(on_event)
-    refuse_without_sdv()
+    refuse_to_learn(settings)
     with run.database(source, "source") as origin:
         with origin.snapshot() as connection:
             plan = plan_of(run, origin, connection, settings)
@@ -117,7 +117,7 @@ def generate_into(model_file: Path, target: str, settings: Settings, on_event: O
     """Write a twin into ``target`` from a model file alone."""
     run = Run(on_event)
     with run.stage("plan"):
-        model = load_model(model_file)
+        model = load_model(model_file, trusted_key=settings.require_signature)
         model = dataclasses.replace(model, plan=_resized(model.plan, settings))
         run.versions |= {f"model {name}": version for name, version in model.versions.items()}
     with run.database(target, "target") as goal:
@@ -157,7 +157,7 @@ def _learn(run: Run, sample: Sample, plan: Plan, ddl: Ddl | None, settings: Sett
         run.versions |= model.versions
         if settings.save_model:
             with writing(settings.save_model):
-                save_model(model, settings.save_model)
+                save_model(model, settings.save_model, signing_key=settings.sign)
         return model
 
 

@@ -20,6 +20,7 @@ from dbclone.db.discover import discover
 from dbclone.db.reflect import reflect_schema, refuse_unknown, select_tables
 from dbclone.db.sample import count_rows
 from dbclone.errors import ConfigurationError
+from dbclone.model.artifact import refuse_signing_key
 from dbclone.model.flow import Ddl
 from dbclone.schema.declared import declare
 from dbclone.schema.model import Schema
@@ -30,9 +31,14 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 
-def refuse_without_sdv() -> None:
+def refuse_to_learn(settings: Settings) -> None:
+    """Raise ConfigurationError for what would keep a model from being learned or saved, before a database is asked."""
     if find_spec("sdv") is None:
         raise ConfigurationError("learning needs SDV, which is not installed: pip install sdv")
+    if settings.sign is not None:
+        if settings.save_model is None:
+            raise ConfigurationError("--sign needs a model file to sign: give --save-model FILE, too")
+        refuse_signing_key(settings.sign)
 
 
 def reflect(

@@ -84,6 +84,11 @@ def save_model(model: parts.Model, path: Path, *, signing_key: Path | None = Non
     Path(file.name).replace(path)
 
 
+def refuse_signing_key(signing_key: Path) -> None:
+    """Raise ConfigurationError if models cannot be signed by this key: to be asked before one is learned."""
+    _signatures().read_private_key(signing_key)
+
+
 def load_model(path: Path, *, trusted_key: Path | None = None) -> parts.Model:
     """Return the model in ``path``; with the file of a public key, only if the model was signed by its owner.
 

@@ -24,6 +24,11 @@ MAKE_KEYS = "openssl genpkey -algorithm ed25519 -out model.key; openssl pkey -in
 
 def sign(message: bytes, private_key: Path) -> str:
     """Return the signature (base64) of ``message``. Raises ConfigurationError if the file holds no private key."""
+    return base64.b64encode(read_private_key(private_key).sign(message)).decode()
+
+
+def read_private_key(private_key: Path) -> Ed25519PrivateKey:
+    """Return the private key in a file. Raises ConfigurationError if it holds none."""
     data = _read(private_key)
     try:
         key = serialization.load_pem_private_key(data, password=None)
@@ -31,7 +36,7 @@ def sign(message: bytes, private_key: Path) -> str:
         key = None
     if not isinstance(key, Ed25519PrivateKey):
         raise ConfigurationError(f"{private_key} is not an unencrypted Ed25519 private key; to make one: {MAKE_KEYS}")
-    return base64.b64encode(key.sign(message)).decode()
+    return key
 
 
 def require_signature(file: Path, signature: Any, message: bytes, public_key: Path) -> None:

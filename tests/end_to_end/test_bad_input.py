@@ -15,6 +15,7 @@ from sqlalchemy import make_url
 from dbclone.db.embedded import EmbeddedServer
 from tests.command import Finished, dbclone, finish, start, with_password
 from tests.end_to_end.conftest import query, tables
+from tests.unit.test_signature import key_pair
 
 
 def refused(done: Finished, code: int, *words: str) -> None:
@@ -147,3 +148,17 @@ def test_ctrl_c_leaves_nothing(shop: str, target: str) -> None:
     assert done.code == 130
     assert done.json["error"]["message"] == "interrupted"
     assert tables(target) == []
+
+
+def test_models_that_strangers_signed(shop: str, target: str, tmp_path: Path) -> None:
+    (ours, our_public), (_, theirs) = (key_pair(tmp_path, name) for name in ("ours", "theirs"))
+    model = tmp_path / "shop.model"
+    refused(
+        dbclone("train", shop, "--out", model, "--sign", our_public), 2, "is not an unencrypted Ed25519 private key"
+    )
+    refused(dbclone("clone", shop, target, "--sign", ours), 2, "--save-model")
+    assert not model.exists()
+    assert dbclone("train", shop, "--out", model, "--sign", ours).code == 0
+    refused(dbclone("generate", model, target, "--require-signature", theirs), 2, "was not signed by the owner")
+    assert tables(target) == []
+    assert dbclone("generate", model, target, "--require-signature", our_public).code == 0
