@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dbclone.config import Settings
@@ -17,7 +18,7 @@ from dbclone.db.drift import scope_of
 from dbclone.db.load import undone
 from dbclone.db.migrate import migrate, read_wanted, refuse_remaining
 from dbclone.db.reflect import reflect_schema
-from dbclone.db.target import TargetState, count_taken, prepare_target
+from dbclone.db.target import Script, TargetState, count_taken, prepare_target
 from dbclone.errors import ConfigurationError, TargetError, at_most
 from dbclone.events import Said
 from dbclone.generate.batches import Generator
@@ -41,6 +42,12 @@ def target_state(
     own = settings.definition == "none" and settings.on_drift == "refuse"
     with run.stage("target"):
         state = prepare_target(goal, plan.schema, settings.on_existing, "ignore" if own else settings.on_drift)
+        added = [t.table for t in plan.tables if t.copied and state.rows.get(t.table) and t.table not in state.kept]
+        if added:
+            raise TargetError(
+                f"{goal.name} holds rows in tables that are to be copied, {', '.join(at_most(added))}: choose "
+                "--on-existing truncate, or another action for them"
+            )
         if state.is_new and ddl is None:
             raise TargetError(
                 f"{goal.name} has none of the tables, and --schema none creates none: run the application's migrations "
@@ -53,7 +60,22 @@ def target_state(
             state = _migrating(goal, plan, state, origin)
         for line in state.explained:
             run.on_event(Said(text=line))
-        return state
+        hooks = settings.hooks
+        return dataclasses.replace(
+            state, before_load=_scripts(hooks.before_load), after_load=_scripts(hooks.after_load)
+        )
+
+
+def _scripts(files: Sequence[Path]) -> tuple[Script, ...]:
+    """Return the SQL of hooks. Raises ConfigurationError for a file that cannot be read."""
+    found = []
+    for file in files:
+        try:
+            found.append(Script(name=str(file), sql=file.read_text(encoding="utf-8")))
+        except (OSError, UnicodeDecodeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+            raise ConfigurationError(f"hooks: cannot read {file}: {reason}") from None
+    return tuple(found)
 
 
 def _migrating(goal: Database, plan: Plan, state: TargetState, origin: Database | None) -> TargetState:

@@ -13,15 +13,15 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
 
 from dbclone.options import help_of
 from dbclone.schema.model import TableKey
 from dbclone.schema.plan import PlanOptions
 
-Action = Literal["synthesize", "empty", "skip"]
+Action = Literal["synthesize", "copy", "empty", "skip"]
 OnExisting = Literal["refuse", "truncate", "append"]
 OnDrift = Literal["refuse", "migrate", "ignore"]
 Definition = Literal["auto", "native", "portable", "none"]
@@ -47,23 +47,67 @@ Count = Annotated[int, Field(ge=0)]
 Factor = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
+class GeneratorKeys(Keys):
+    """How the values of a column are made; one of the first six."""
+
+    faker: Annotated[str | None, Field(description="A provider of Faker: `job`, `color_name`.")] = None
+    pattern: Annotated[str | None, Field(description="A regular expression of characters, classes and counts.")] = None
+    choices: Annotated[
+        tuple[Any, ...] | Mapping[str, Factor] | None,
+        Field(description="Values, all alike, or a mapping of values to weights."),
+    ] = None
+    constant: Annotated[str | int | float | bool | None, Field(description="One value for every row.")] = None
+    expression: Annotated[str | None, Field(description="SQL over the other columns of the row.")] = None
+    function: Annotated[
+        str | None,
+        Field(description="`module:function`; called with the rows' indexes and as many random numbers, 0 to 1."),
+    ] = None
+    locale: Annotated[str, Field(description="Of Faker.")] = "en_US"
+
+    @model_validator(mode="after")
+    def _one(self) -> GeneratorKeys:
+        names = [name for name in type(self).model_fields if name != "locale"]
+        if sum(getattr(self, name) is not None for name in names) != 1:
+            raise ValueError(f"say one of {', '.join(names)}")
+        return self
+
+
+def _faker(value: object) -> object:
+    """Return a plain text as the provider of Faker that it names."""
+    return {"faker": value} if isinstance(value, str) else value
+
+
+class ColumnKeys(Keys):
+    """What is said about a column."""
+
+    kind: Annotated[
+        str | None, Field(description="What it holds, where that was not recognised: `email`, `category`, `secret` …")
+    ] = None
+    generator: Annotated[
+        GeneratorKeys | None, BeforeValidator(_faker), Field(description="How its values are made.")
+    ] = None
+    keep_null_share: Annotated[bool, Field(description="Whether as many are NULL as in the source.")] = True
+    unique: Annotated[bool | None, Field(description="Whether all its values differ. [as the schema says]")] = None
+
+
 class TableKeys(Keys):
     """What is said about the tables that a name or a pattern matches."""
 
     action: Annotated[
         Action | None,
         Field(
-            description="synthesize: rows are learned and made. empty: the table is made without rows. skip: the table "
-            "is left out. [synthesize]"
+            description="synthesize: rows are learned and made. copy: the source's own rows are taken over. empty: the "
+            "table is made without rows. skip: the table is left out. [synthesize]"
         ),
     ] = None
     rows: Annotated[Count | None, Field(description=help_of("tables.*.rows"))] = None
     scale: Annotated[Factor | None, Field(description="Rows to make here, as a multiple of the source's.")] = None
+    columns: Annotated[Mapping[str, ColumnKeys], Field(description="Per column.")] = Field(default_factory=dict)
 
     def over(self, other: TableKeys) -> TableKeys:
         """Return what is said here, and where nothing is, what ``other`` says."""
         mine = {name: getattr(self, name) for name in self.model_fields_set}
-        return other.model_copy(update=mine)
+        return other.model_copy(update={**mine, "columns": {**other.columns, **self.columns}})
 
 
 class Polymorphic(Keys):
@@ -83,6 +127,17 @@ class Polymorphic(Keys):
         return tuple(f"{left}{label}]={parent}" for label, parent in self.targets.items())
 
 
+class HookKeys(Keys):
+    """SQL that is carried out on the target, within the transaction of the load."""
+
+    before_load: Annotated[
+        Paths, Field(description="Files, carried out when the tables are there and before rows are written.")
+    ] = ()
+    after_load: Annotated[
+        Paths, Field(description="Files, carried out when everything is there and before it is verified.")
+    ] = ()
+
+
 class SettingKeys(Keys):
     """Every setting of a run that a user may give."""
 
@@ -99,6 +154,7 @@ class SettingKeys(Keys):
         Mapping[str, TableKeys],
         Field(description="Per table, or pattern as sales.*; a name goes before a pattern, a later before an earlier."),
     ] = Field(default_factory=dict)
+    hooks: Annotated[HookKeys, Field(description=HookKeys.__doc__)] = HookKeys()
     on_existing: Annotated[OnExisting, Field(description=help_of("on_existing"))] = "refuse"
     on_drift: Annotated[OnDrift, Field(description=help_of("on_drift"))] = "refuse"
     definition: Annotated[Definition, Field(alias="schema", description=help_of("schema"))] = "auto"
@@ -108,11 +164,16 @@ class SettingKeys(Keys):
     require_signature: Annotated[Path | None, Field(description=help_of("require_signature"))] = None
     report: Annotated[Path | None, Field(description=help_of("report"))] = None
 
+    @staticmethod
+    def matches(pattern: str, key: TableKey) -> bool:
+        """Whether what is said about a pattern of tables, or a name, is about this one."""
+        return pattern == key or fnmatchcase(key, pattern)
+
     def table(self, key: TableKey) -> TableKeys:
         """Return what is said about a table: by its name, then by the patterns that match it, the last first."""
         found = TableKeys()
         for pattern, keys in self.tables.items():
-            if pattern != key and fnmatchcase(key, pattern):
+            if pattern != key and self.matches(pattern, key):
                 found = keys.over(found)
         return self.tables[key].over(found) if key in self.tables else found
 
@@ -124,12 +185,22 @@ class SettingKeys(Keys):
             scale=self.scale,
             scales=tuple((key, item.scale) for key, item in said.items() if item.scale is not None),
             rows=tuple((key, count) for key, count in rows.items() if count is not None),
+            copied=tuple(key for key, item in said.items() if item.action == "copy"),
             sample_rows=self.sample_rows,
         )
 
     def skipped(self, keys: Iterable[TableKey]) -> tuple[TableKey, ...]:
         """Return the tables that are left out, as by ``exclude``."""
         return tuple(key for key in keys if self.table(key).action == "skip")
+
+    def kinds(self, keys: Iterable[TableKey]) -> dict[tuple[TableKey, str], str]:
+        """Return what is said that columns hold."""
+        return {
+            (key, name): column.kind
+            for key in keys
+            for name, column in self.table(key).columns.items()
+            if column.kind is not None
+        }
 
     @property
     def declared(self) -> tuple[str, ...]:

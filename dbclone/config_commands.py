@@ -4,9 +4,38 @@ from __future__ import annotations
 
 import typer
 
+from dbclone import options, render
+from dbclone.command import Context, carry_out
+from dbclone.render import Outcome
+
 app = typer.Typer(
     help="What may be in dbclone.yaml.", no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False
 )
+
+
+@app.command()
+def check(
+    source: options.SourceArgument = None,
+    config: options.Config = None,
+    profile: options.Profile = None,
+    set_keys: options.Set = None,
+    as_json: options.Json = None,
+    quiet: options.Quiet = None,
+    debug: options.Debug = None,
+) -> None:
+    """Check dbclone.yaml against SOURCE.
+
+    Every table and column that it names, every generator, and whether the schema can be cloned as it says. Counts
+    rows, reads some to find references that no foreign key declares, and writes nothing.
+    """
+    given = locals()
+
+    def work(context: Context) -> Outcome:
+        from dbclone import pipeline
+
+        return render.checked(pipeline.plan_source(context.source, context.settings, context.on_event))
+
+    carry_out("config check", work, given)
 
 
 @app.command()

@@ -287,7 +287,8 @@ def _problem(item: Any, said: Said, model: type[BaseModel]) -> str:
     if item["type"] == "extra_forbidden":
         names = _names(model, path[:-1])
         return f"{_place(said, path)}: there is no such key{_near(str(path[-1]), names)}"
-    return f"{_place(said, path)}: {item['msg'][:1].lower()}{item['msg'][1:]}"
+    message = item["msg"].removeprefix("Value error, ")
+    return f"{_place(said, path)}: {message[:1].lower()}{message[1:]}"
 
 
 def _real(location: Location, values: Any) -> Location:
@@ -359,12 +360,17 @@ def _near(name: str, names: Any) -> str:
     return f"; there are: {', '.join(sorted(map(str, names)))}" if names else ""
 
 
+_WHOLE = ("generator", "choices")
+"""Mappings that stand for one value: the parts of two do not mix."""
+
+
 def _merged(under: Any, over: Any) -> Any:
     if not (isinstance(under, dict) and isinstance(over, dict)):
         return over
     # What is said later goes last: of two patterns of tables, the last one counts.
     kept = {key: value for key, value in under.items() if key not in over}
-    return kept | {key: _merged(under[key], value) if key in under else value for key, value in over.items()}
+    merged = {k: _merged(under[k], value) if k in under and k not in _WHOLE else value for k, value in over.items()}
+    return kept | merged
 
 
 def _problems(problems: Sequence[str]) -> ConfigurationError:

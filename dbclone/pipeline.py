@@ -26,6 +26,7 @@ from dbclone.db.verify import verify
 from dbclone.errors import ConfigurationError, PlanError, TargetError, VerifyError, at_most
 from dbclone.events import Checked, OnEvent, Progress, ignore
 from dbclone.generate.repair import ConditionError
+from dbclone.generators import with_generators
 from dbclone.model.artifact import load_model, save_model
 from dbclone.model.flow import Check, Ddl, Loaded, Sample, Verdict
 from dbclone.model.parts import Model
@@ -119,6 +120,7 @@ def generate_into(model_file: Path, target: str, settings: Settings, on_event: O
     with run.stage("plan"):
         model = load_model(model_file, trusted_key=settings.require_signature)
         model = dataclasses.replace(model, plan=_resized(model.plan, settings))
+        model = with_generators(model, settings, functions=True)
         run.versions |= {f"model {name}": version for name, version in model.versions.items()}
     with run.database(target, "target") as goal:
         ddl = None if settings.definition == "none" else model.ddl
@@ -153,12 +155,14 @@ def _learn(run: Run, sample: Sample, plan: Plan, ddl: Ddl | None, settings: Sett
         run.on_event(Progress(stage="learn", table=table, done=next(done), total=total))
 
     with run.stage("learn"):
-        model = train(sample, plan, ddl, seed=settings.seed, on_table=on_table)
+        kinds = settings.kinds(table.table for table in plan.tables)
+        model = train(sample, plan, ddl, seed=settings.seed, on_table=on_table, declared=kinds)
+        model = with_generators(model, settings, functions=False)
         run.versions |= model.versions
         if settings.save_model:
             with writing(settings.save_model):
                 save_model(model, settings.save_model, signing_key=settings.sign)
-        return model
+        return with_generators(model, settings, functions=True)
 
 
 def _resized(plan: Plan, settings: Settings) -> Plan:

@@ -97,8 +97,10 @@ def plan_lines(plan: Plan) -> Iterator[str]:
 
 def _role(table: TablePlan) -> str:
     """Return what the foreign keys of a table are used for: ``child of basket; links to product, store``."""
+    from dbclone.schema.bookkeeping import is_bookkeeping
+
     if table.copied:
-        return "copied: migration bookkeeping"
+        return "copied: migration bookkeeping" if is_bookkeeping(table.table) else "copied"
     if not table.source_rows:
         return "empty in the source"
     parts = [f"child of {table.primary.foreign_key.parent}" if table.primary else "root"]
@@ -208,6 +210,14 @@ def planned(result: Planned) -> Outcome:
     if result.target:
         lines += ["", "Target", *(f"  {line}" for line in result.target)]
     return Outcome(lines=tuple(lines), data=data, versions=result.record.versions)
+
+
+def checked(result: Planned) -> Outcome:
+    """Render the result of ``config check``: the plan was made, so everything in the file can be done."""
+    tables = result.plan.tables
+    line = f"the configuration fits {result.source}: {len(tables):,} tables, {result.plan.rows:,} rows to make"
+    data = {"source": result.source, "tables": [_table_data(t.table, t.source_rows, t.rows) for t in tables]}
+    return Outcome(lines=(line,), data=data, versions=result.record.versions)
 
 
 def compared(result: Compared) -> Outcome:

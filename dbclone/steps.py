@@ -20,6 +20,7 @@ from dbclone.db.discover import discover
 from dbclone.db.reflect import reflect_schema, refuse_unknown, select_tables
 from dbclone.db.sample import count_rows
 from dbclone.errors import ConfigurationError
+from dbclone.generators import check_columns, refuse_wrong_columns
 from dbclone.model.artifact import refuse_signing_key
 from dbclone.model.flow import Ddl
 from dbclone.schema.declared import declare
@@ -58,6 +59,7 @@ def chosen(schema: Schema, settings: Settings) -> Schema:
     """Return the schema with the tables that the settings choose; refuse settings for tables that are not there."""
     keys = [table.key for table in schema.tables]
     refuse_unknown(schema, settings.tables)
+    refuse_wrong_columns(schema, settings)
     return select_tables(schema, settings.include, (*settings.exclude, *settings.skipped(keys)))
 
 
@@ -67,6 +69,7 @@ def plan_of(run: Run, origin: Database, connection: Connection, settings: Settin
         rows = count_rows(connection, origin.dialect, schema)
         schema, found = discover(connection, origin.dialect, schema, rows)
         plan = make_plan(schema, rows, settings.plan_options(rows))
+        check_columns(schema, settings)
         return dataclasses.replace(plan, notes=(*plan.notes, *found))
 
 

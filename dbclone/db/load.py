@@ -23,18 +23,19 @@ from sqlalchemy import Connection
 from dbclone.db.connect import Database
 from dbclone.db.ddl import refuse_ddl
 from dbclone.db.dialects.base import Dialect, Fault
-from dbclone.db.target import TargetState
+from dbclone.db.target import Script, TargetState
 from dbclone.errors import LoadError, TargetError
 from dbclone.model.flow import Batch, Ddl, Loaded, Statement
 from dbclone.schema.model import ForeignKey, Schema, Table, TableKey
 from dbclone.schema.plan import Backfill, Load, Plan, Suspend
 
-Part = Literal["definition", "rows", "constraints", "sequences", "statistics", "checks", "commit"]
+Part = Literal["definition", "rows", "constraints", "scripts", "sequences", "statistics", "checks", "commit"]
 
 _DOING: dict[Part, str] = {
     "definition": "creating",
     "rows": "writing the rows of",
     "constraints": "adding",
+    "scripts": "carrying out",
     "sequences": "setting the sequences",
     "statistics": "taking statistics",
     "checks": "checking",
@@ -87,10 +88,10 @@ def load(
         with loader.translated(), connection.begin():
             target.dialect.begin_load(connection)
             if state.is_new and ddl is not None:
-                loader.into_new(ddl, batches)
+                loader.into_new(ddl, batches, state)
             else:
                 loader.into_existing(batches, state)
-            loader.finish(check)
+            loader.finish(check, state)
     seconds = {name: round(value, 3) for name, value in loader.seconds.items()}
     return Loaded(rows=dict(loader.rows), seconds=seconds, warnings=tuple(loader.warnings))
 
@@ -151,9 +152,10 @@ class _Loader:
 
     # ---- The two ways ----------------------------------------------------------------------------------------------
 
-    def into_new(self, ddl: Ddl, batches: Iterable[Batch]) -> None:
+    def into_new(self, ddl: Ddl, batches: Iterable[Batch], state: TargetState) -> None:
         """Create the tables, fill them, then create keys, indexes, constraints and the rest."""
         self.define(ddl)
+        self._carry_out(state.before_load)
         self._write(batches, nulled={})
         self._run("constraints", ddl.after)
 
@@ -173,6 +175,7 @@ class _Loader:
     def into_existing(self, batches: Iterable[Batch], state: TargetState) -> None:
         """Fill tables that are there, under their own constraints."""
         self.make_ready(state)
+        self._carry_out(state.before_load)
         tables = self.schema.tables
         batches = (batch for batch in batches if batch.table not in state.kept)
         with self._at("definition", "the tables' triggers"):
@@ -194,8 +197,14 @@ class _Loader:
         with self._at("constraints", "materialized views"):
             self.dialect.refresh_views(self.connection, tables)
 
-    def finish(self, check: Callable[[Connection], None] | None) -> None:
+    def _carry_out(self, scripts: Sequence[Script]) -> None:
+        for script in scripts:
+            with self._at("scripts", script.name):
+                self.dialect.execute(self.connection, script.sql)
+
+    def finish(self, check: Callable[[Connection], None] | None, state: TargetState) -> None:
         """Set sequences, take statistics, have the result checked. The commit is all that follows."""
+        self._carry_out(state.after_load)
         with self._at("sequences"):
             self.dialect.advance_sequences(self.connection, self.schema.tables)
         with self._at("statistics"):

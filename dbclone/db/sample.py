@@ -86,8 +86,9 @@ class _Sampler:
     def sample(self) -> Sample:
         drawing = self.drawing
         crowded = _crowded(self.plan)
+        related = {key for edge in edges(self.plan.schema) for key in (edge.child, edge.parent)}
         for key in _parents_first(self.plan):
-            if self.plan.table(key).copied:
+            if self.plan.table(key).copied and key not in related:
                 continue
             table = drawing.table(key)
             counts = self.dialect.count_null_references(self.connection, table)

@@ -36,6 +36,14 @@ _ACCEPTS_ANYTHING: frozenset[TypeKind] = frozenset({"text", "other"})
 
 
 @dataclass(frozen=True, kw_only=True)
+class Script:
+    """SQL of the user's own; ``name`` is its file."""
+
+    name: str
+    sql: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class TargetState:
     """The target as it was found.
 
@@ -46,6 +54,7 @@ class TargetState:
     ``emptied`` are the tables whose rows are deleted first; ``kept`` those of bookkeeping that stay as they are, since
     they tell how the target itself was built. ``explained`` says, for people, what is done to what is there.
     ``migrate`` changes the definition within the loading transaction; ``ignores_drift``: the target keeps its own.
+    ``before_load`` and ``after_load`` are carried out within it, before rows are written and when all is in place.
     """
 
     is_new: bool
@@ -57,6 +66,8 @@ class TargetState:
     kept: frozenset[TableKey] = frozenset()
     explained: tuple[str, ...] = ()
     migrate: Callable[[sa.Connection], None] | None = None
+    before_load: tuple[Script, ...] = ()
+    after_load: tuple[Script, ...] = ()
     ignores_drift: bool = False
 
 

@@ -14,12 +14,13 @@ import pyarrow as pa
 
 from dbclone.errors import PlanError
 from dbclone.generate import links, unique
+from dbclone.generate.custom import expression_values
 from dbclone.generate.layout import Layout
 from dbclone.generate.nulls import null_draws
 from dbclone.generate.polymorphic import referred_values
 from dbclone.generate.shared import Name
 from dbclone.generate.values import values_at
-from dbclone.model.rules import Learned, Numbered, PolymorphicKey, Referenced, Rule
+from dbclone.model.rules import ExpressionRule, Learned, Numbered, PolymorphicKey, Referenced, Rule
 from dbclone.schema.model import Column
 from dbclone.schema.plan import Reference
 
@@ -67,6 +68,10 @@ class Draft:
         if isinstance(rule, Numbered):
             numbers = _counted(unique.tuple_codes([self.column(name) for name in rule.parents], rows))
             return pa.array(rule.start + rule.step * numbers)
+        if isinstance(rule, ExpressionRule):
+            return expression_values(
+                rule, self.described, {name: self.column(name) for name in rule.columns}, self.shared.schema.dialect
+            )
         if isinstance(rule, PolymorphicKey):
             return referred_values(rule, self.column(rule.type_column), self._index_of(rule.column), self.references)
         return values_at(

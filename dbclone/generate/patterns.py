@@ -96,3 +96,52 @@ def _members(items: Any) -> list[str]:
     if not negated:
         return found
     return [c for c in _PRINTABLE + "0123456789" if c not in found] or ["~"]
+
+
+def shapes(pattern: str, most: int) -> list[tuple[str, ...]]:
+    """Return the shapes of the texts that match: per position, the characters that may stand there.
+
+    None for an expression that cannot be read, or has more than ``most`` shapes. ``a[bc]?`` → ``a``, ``a`` ``bc``.
+    """
+    tree = _parsed(pattern)
+    found = _shapes(tree, most) if tree is not None else None
+    return found if found and all(found) else []
+
+
+def _shapes(tree: Any, most: int) -> list[tuple[str, ...]] | None:
+    found: list[tuple[str, ...]] = [()]
+    for kind, argument in tree:
+        parts = _node_shapes(str(kind), argument, most)
+        if parts is None or len(found) * len(parts) > most:
+            return None
+        found = [head + tail for head in found for tail in parts]
+    return list(dict.fromkeys(found))
+
+
+def _node_shapes(kind: str, argument: Any, most: int) -> list[tuple[str, ...]] | None:
+    if kind == "LITERAL":
+        return [(chr(argument),)]
+    if kind == "IN":
+        return [("".join(dict.fromkeys(_members(argument))),)]
+    if kind == "ANY":
+        return [(_PRINTABLE,)]
+    if kind == "AT":
+        return [()]
+    if kind == "SUBPATTERN":
+        return _shapes(argument[-1], most)
+    if kind == "BRANCH":
+        branches = [_shapes(branch, most) for branch in argument[1]]
+        return None if None in branches else [shape for branch in branches for shape in branch or ()]
+    if kind in ("MAX_REPEAT", "MIN_REPEAT", "POSSESSIVE_REPEAT"):
+        low, high, inner = int(argument[0]), int(argument[1]), _shapes(argument[2], most)
+        high = min(high, low + _MOST_REPEATS)
+        if inner is None or sum(len(inner) ** times for times in range(low, high + 1)) > most:
+            return None
+        found: list[tuple[str, ...]] = []
+        for times in range(low, high + 1):
+            repeated: list[tuple[str, ...]] = [()]
+            for _ in range(times):
+                repeated = [head + tail for head in repeated for tail in inner]
+            found += repeated
+        return found
+    return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -13,12 +14,13 @@ from dbclone.errors import PlanError
 from dbclone.generate import unique
 from dbclone.generate.clusters import Cluster
 from dbclone.generate.conditions import Conditions, Finished, Keeping
+from dbclone.generate.custom import expression_values
 from dbclone.generate.drafts import Draft
 from dbclone.generate.layout import Layout
 from dbclone.generate.references import References
 from dbclone.generate.separation import separate
 from dbclone.generate.shared import Name, is_distinct
-from dbclone.model.rules import Numbered, Omitted
+from dbclone.model.rules import ExpressionRule, Numbered, Omitted
 
 Integers = npt.NDArray[np.int64]
 
@@ -101,5 +103,14 @@ class Rows(Draft):
             self.made.pop(name, None)
 
     def finished(self, conditions: Conditions) -> Finished:
-        """Return the cluster's columns, with every condition, unique key and exclusion kept that can be kept here."""
-        return Keeping(self).finished(conditions)
+        """Return all written columns, with every condition, unique key and exclusion kept that can be kept here.
+
+        What is computed of columns that were changed for that is computed again.
+        """
+        done = Keeping(self).finished(conditions)
+        columns = dict(done.columns)
+        for rule in self.shared.model.table(self.table).rules:
+            if isinstance(rule, ExpressionRule):
+                read = {name: columns[name] for name in rule.columns}
+                columns[rule.column] = expression_values(rule, self.described, read, self.shared.schema.dialect)
+        return replace(done, columns=columns)

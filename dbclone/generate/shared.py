@@ -16,6 +16,7 @@ from dbclone.model.parts import LinkModel, Model
 from dbclone.model.rules import (
     BinaryRule,
     CodeRule,
+    ExpressionRule,
     LabelKey,
     Learned,
     NullRule,
@@ -176,7 +177,7 @@ def same_keys(plan: Plan) -> dict[Place, Place]:
 
 def is_computed(rule: Rule) -> bool:
     """Whether the value of any row follows from its position alone."""
-    return not isinstance(rule, Learned | Referenced | Numbered | PolymorphicKey | Omitted)
+    return not isinstance(rule, Learned | Referenced | Numbered | PolymorphicKey | Omitted | ExpressionRule)
 
 
 def is_distinct(rule: Rule, *, folded: bool = False) -> bool:

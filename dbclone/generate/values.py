@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 
 from dbclone.generate import arrays
 from dbclone.generate.arrays import Floats, Name
+from dbclone.generate.custom import faker_values, function_values
 from dbclone.generate.documents import json_values
 from dbclone.generate.keys import key_values
 from dbclone.generate.learned import learned_values, normal_scores
@@ -38,6 +39,8 @@ from dbclone.model.rules import (
     ChoiceRule,
     CodeRule,
     ConstantRule,
+    FakerRule,
+    FunctionRule,
     JsonRule,
     LabelKey,
     Learned,
@@ -121,6 +124,10 @@ def values_at(
             values = arrays.with_nulls(constant, index, rule.null_share, streams, name)
         case ChoiceRule():
             values = _choices(rule, index, streams, name)
+        case FakerRule():
+            values = faker_values(rule, index, streams, name)
+        case FunctionRule():
+            values = function_values(rule, index, streams, name)
         case NullRule():
             values = pa.nulls(len(index), arrow_type(column.kind))
         case _:

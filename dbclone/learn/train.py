@@ -10,12 +10,14 @@ from __future__ import annotations
 import platform
 from collections import defaultdict
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from importlib.metadata import version
 
 import numpy as np
 import numpy.typing as npt
 
 import dbclone
+from dbclone.errors import PlanError
 from dbclone.learn.classes import Declared, classify_sample
 from dbclone.learn.closed_form import correlation_of, nearest_correlation
 from dbclone.learn.encode import Encoded, encode_table, parent_positions
@@ -27,6 +29,7 @@ from dbclone.learn.stars import ScoredBranch, branch_model, latent_scores, score
 from dbclone.learn.trees import learn_tree
 from dbclone.model.flow import Ddl, Sample
 from dbclone.model.parts import CopiedRows, LinkModel, Model, StarModel, TableModel, Twin
+from dbclone.model.rules import LabelKey
 from dbclone.schema.model import TableKey
 from dbclone.schema.plan import Plan, Reference, Star, TablePlan
 
@@ -60,7 +63,9 @@ class _Training:
         self.random = np.random.default_rng(seed)
         self.seed = seed
         self.learned = [
-            t for t in plan.tables if t.source_rows and not t.copied and sample.tables[t.table].rows.num_rows
+            t
+            for t in plan.tables
+            if t.source_rows and t.table in sample.tables and sample.tables[t.table].rows.num_rows
         ]
         self.parents = {t.table: self._positions(t) for t in self.learned}
         self.encoded: dict[TableKey, Encoded] = {}
@@ -85,7 +90,7 @@ class _Training:
         return Model(
             plan=self.plan,
             ddl=ddl,
-            tables=tuple(self._table(t.table) for t in self.learned),
+            tables=tuple(self._with_copied_keys(self._table(t.table)) for t in self.learned),
             stars=tuple(stars),
             links=tuple(links),
             seed=self.seed,
@@ -96,6 +101,30 @@ class _Training:
                 **{name: version(name) for name in ("sdv", "rdt", "numpy", "pyarrow")},
             },
         )
+
+    def _with_copied_keys(self, model: TableModel) -> TableModel:
+        """Return the model of a table such that rows which refer to a copied one get its keys as they are."""
+        copied = self.sample.copied.get(model.table)
+        if copied is None:
+            return model
+        referred = {
+            name
+            for table in self.plan.schema.tables
+            for key in table.foreign_keys
+            if key.parent == model.table
+            for name in key.parent_columns
+        }
+        rules = []
+        for rule in model.rules:
+            if rule.column in referred:
+                values = copied[rule.column].to_pylist()
+                if None in values:
+                    raise PlanError(
+                        f"{model.table} cannot be copied: {rule.column}, which others refer to, is NULL in it"
+                    )
+                rule = LabelKey(column=rule.column, values=tuple(values))
+            rules.append(rule)
+        return replace(model, rules=tuple(rules))
 
     def _positions(self, plan: TablePlan) -> dict[str, Integers]:
         rows = self.sample.tables[plan.table].rows

@@ -1,5 +1,5 @@
 """What was learned: a :class:`Model`, as data. Nothing in it is code, and nothing in it is a source row, but for the
-rows of migration bookkeeping, which are part of the schema.
+rows of tables that are copied: migration bookkeeping, which is part of the schema, and what a user asked for.
 
 Scores are standard normal. A table's *own scores* are one per learned column and then its latents: summaries of what
 its children are like, by which grandchildren still move with grandparents.
@@ -149,7 +149,7 @@ class LinkModel:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class CopiedRows:
-    """All rows of a table of migration bookkeeping, which is schema state: an Arrow IPC stream of texts (uint8)."""
+    """All rows of a table that is copied: an Arrow IPC stream of texts (uint8)."""
 
     table: TableKey
     stream: npt.NDArray[np.uint8]

@@ -258,6 +258,39 @@ class SecretRule:
 
 
 @dataclass(frozen=True, kw_only=True)
+class FakerRule:
+    """Values of a provider of Faker, drawn from a pool of them: ``job``, ``color_name``; ``locale`` is Faker's."""
+
+    column: str
+    provider: str
+    locale: str
+    null_share: float = 0.0
+    max_length: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExpressionRule:
+    """The value of an expression in DuckDB's SQL over ``columns`` of the same row."""
+
+    column: str
+    expression: str
+    columns: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class FunctionRule:
+    """What a Python function makes of the rows' indexes; ``function`` is ``module:name``.
+
+    It is code: no model file holds such a rule, and none is read from one.
+    """
+
+    column: str
+    function: str
+    unique: bool
+    null_share: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
 class BinaryRule:
     """Random bytes with the source's lengths."""
 
@@ -330,6 +363,9 @@ Rule = (
     | TextRule
     | SecretRule
     | BinaryRule
+    | FakerRule
+    | ExpressionRule
+    | FunctionRule
     | ArrayRule
     | RangeRule
     | MultirangeRule

@@ -52,8 +52,8 @@ class Reference:
 class TablePlan:
     """What will be done with one table. ``rows`` will be made, ``source_rows`` are there, ``sample_rows`` are read.
 
-    ``apart`` are columns that are drawn on their own, because a star has no room for them. ``copied``: the table is
-    migration bookkeeping, whose rows are taken over as they are (:mod:`dbclone.schema.bookkeeping`).
+    ``apart`` are columns that are drawn on their own, because a star has no room for them. ``copied``: its rows
+    are taken over as they are, as migration bookkeeping (:mod:`dbclone.schema.bookkeeping`) or as asked for.
     """
 
     table: TableKey
@@ -191,11 +191,13 @@ class Plan:
 
 @dataclass(frozen=True, kw_only=True)
 class PlanOptions:
-    """What a user may say about the plan. ``rows`` and ``scales`` override ``scale`` for single tables."""
+    """What a user may say about the plan. ``rows`` and ``scales`` override ``scale`` for single tables; the rows of
+    ``copied`` ones are taken over as they are."""
 
     scale: float = 1.0
     scales: tuple[tuple[TableKey, float], ...] = ()
     rows: tuple[tuple[TableKey, int], ...] = ()
+    copied: tuple[TableKey, ...] = ()
     sample_rows: int = 20_000
     latents: int = 6
 

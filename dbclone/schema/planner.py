@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 
 from dbclone.errors import PlanError, at_most
 from dbclone.schema import graph
-from dbclone.schema.bookkeeping import copied_tables
+from dbclone.schema.bookkeeping import copied_tables, is_bookkeeping
 from dbclone.schema.model import Schema, Table, TableKey
 from dbclone.schema.plan import (
     STAR_COLUMNS,
@@ -37,17 +37,18 @@ def make_plan(schema: Schema, source_rows: Mapping[TableKey, int], options: Plan
 
     Raises PlanError, naming every table and column, if the schema cannot be cloned.
     """
-    copied = copied_tables(schema)
+    copied = copied_tables(schema) | set(options.copied)
+    _refuse_torn(schema, copied)
     _refuse_impossible(schema, {**source_rows, **dict.fromkeys(copied, 0)})
     order, deferred = graph.load_order(schema)
     layer = graph.layers(schema)
     roles = references(schema, primary_parents(schema, layer, source_rows))
-    rows = _target_rows(schema, source_rows, options)
+    rows = _target_rows(schema, source_rows, options) | {key: source_rows[key] for key in copied}
     asked = {key for key, _ in options.rows}
     capped = []
     for key in order:
         most = _most_rows(schema.table(key), roles[key], rows)
-        if key not in asked and rows[key] > most:
+        if key not in asked and key not in copied and rows[key] > most:
             message = f"{most:,} rows are made, not {rows[key]:,}: its unique keys have no more combinations then"
             capped.append(Note(table=key, message=message))
             rows[key] = most
@@ -57,7 +58,7 @@ def make_plan(schema: Schema, source_rows: Mapping[TableKey, int], options: Plan
             layer=layer[key],
             references=roles[key],
             source_rows=source_rows[key],
-            rows=source_rows[key] if key in copied else rows[key],
+            rows=rows[key],
             sample_rows=source_rows[key] if key in copied else min(source_rows[key], options.sample_rows),
             copied=key in copied,
         )
@@ -89,6 +90,19 @@ def _refuse_impossible(schema: Schema, source_rows: Mapping[TableKey, int]) -> N
     if problems:
         raise PlanError(problems[0] if len(problems) == 1 else f"{len(problems)} columns cannot be generated",
                         details=() if len(problems) == 1 else at_most(problems))  # fmt: skip
+
+
+def _refuse_torn(schema: Schema, copied: Set[TableKey]) -> None:
+    """Refuse to copy a table without the tables that its rows refer to: those would be other rows."""
+    problems = [
+        f"{key} cannot be copied: {foreign_key.name} refers to {foreign_key.parent}, whose rows are made anew; copy "
+        f"that table as well, or synthesize {key}"
+        for key in sorted(copied)
+        for foreign_key in schema.table(key).foreign_keys
+        if foreign_key.parent not in copied
+    ]
+    if problems:
+        raise PlanError(problems[0], details=at_most(problems[1:]))
 
 
 def _target_rows(schema: Schema, source_rows: Mapping[TableKey, int], options: PlanOptions) -> dict[TableKey, int]:
@@ -211,6 +225,11 @@ def _notes(
 def _table_notes(schema: Schema, plan: TablePlan) -> Iterator[Note]:
     if plan.copied:
         message = "is migration bookkeeping: its rows are copied as they are; --exclude leaves them out"
+        if not is_bookkeeping(plan.table):
+            message = (
+                "its rows are copied as they are, into a model file too; rows that refer to them choose among them by "
+                "learned fan-out, not by what is in them"
+            )
         yield Note(table=plan.table, message=message)
         return
     for reference in plan.links:

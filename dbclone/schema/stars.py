@@ -43,7 +43,9 @@ def cut_into_stars(
     groups = [
         (plan.table, children[plan.table][start : start + STAR_CHILDREN])
         for plan in tables
-        if plan.source_rows and not plan.copied and (plan.primary is None or children[plan.table])
+        if plan.source_rows
+        and (not plan.copied or children[plan.table])
+        and (plan.primary is None or children[plan.table])
         for start in range(0, max(len(children[plan.table]), 1), STAR_CHILDREN)
     ]
     extra = {plan.table: latents if children[plan.table] and plan.primary is not None else 0 for plan in tables}

@@ -44,7 +44,9 @@ def test_every_option_that_is_declared_is_taken_by_a_command() -> None:
 def test_every_key_of_the_file_can_be_given_on_the_command_line() -> None:
     """By an option of its own, or by --set, which takes any key: a whole list or mapping is one."""
     for path, value in EXAMPLES.items():
-        call = read_call({}, set_keys=[f"{path.replace('*', 'store')}={json.dumps(value)}"], environment={})
+        key = path.replace("*", "store")
+        more = [f"{key.removesuffix('locale')}faker=name"] if key.endswith("locale") else []
+        call = read_call({}, set_keys=[f"{key}={json.dumps(value)}", *more], environment={})
         assert call != Call(), path
     own = {option.key for option in OPTIONS.values()}
     assert {path for path, _ in leaves(Document) if not path.startswith("profiles")} <= own | set(EXAMPLES)
@@ -54,6 +56,18 @@ EXAMPLES = {
     "polymorphic": [{"table": "a", "column": "b", "type_column": "c", "targets": {"D": "d.id"}}],
     "tables.*.action": "empty",
     "tables.*.scale": 2,
+    "tables.*.columns.*.kind": "email",
+    "tables.*.columns.*.keep_null_share": False,
+    "tables.*.columns.*.unique": True,
+    "tables.*.columns.*.generator.faker": "job",
+    "tables.*.columns.*.generator.pattern": "[a-z]",
+    "tables.*.columns.*.generator.choices": {"a": 1},
+    "tables.*.columns.*.generator.constant": 3,
+    "tables.*.columns.*.generator.expression": "a + b",
+    "tables.*.columns.*.generator.function": "shop.values:sku",
+    "tables.*.columns.*.generator.locale": "de_DE",
+    "hooks.before_load": "before.sql",
+    "hooks.after_load": ["a.sql", "b.sql"],
 }
 
 
