@@ -110,7 +110,7 @@ class Rows(Draft):
         done = Keeping(self).finished(conditions)
         columns = dict(done.columns)
         for rule in self.shared.model.table(self.table).rules:
-            if isinstance(rule, ExpressionRule):
-                read = {name: columns[name] for name in rule.columns}
+            if isinstance(rule, ExpressionRule) and rule.column in columns:
+                read = {name: columns[name] if name in columns else self.column(name) for name in rule.columns}
                 columns[rule.column] = expression_values(rule, self.described, read, self.shared.schema.dialect)
         return replace(done, columns=columns)
