@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import signal
 import sys
+from dataclasses import replace
 from types import FrameType
 from typing import Annotated, NoReturn
 
@@ -58,6 +59,7 @@ def clone(
     tables: options.Tables = None,
     exclude: options.Exclude = None,
     reference: options.Reference = None,
+    new_columns: options.NewColumns = None,
     on_existing: options.OnExisting = None,
     on_drift: options.OnDrift = None,
     schema: options.Schema = None,
@@ -88,6 +90,35 @@ def clone(
 
 
 @app.command()
+def init(
+    source: options.SourceArgument = None,
+    init_out: options.InitOut = None,
+    sample_rows: options.SampleRows = None,
+    tables: options.Tables = None,
+    exclude: options.Exclude = None,
+    config: options.Config = None,
+    profile: options.Profile = None,
+    set_keys: options.Set = None,
+    as_json: options.Json = None,
+    quiet: options.Quiet = None,
+    debug: options.Debug = None,
+) -> None:
+    """Write what every column of SOURCE was found to hold, as a file to correct.
+
+    The kind of each column with the evidence for it, never a value. A column that SOURCE gets later stops a run with
+    this file.
+    """
+    given = locals()
+
+    def work(context: Context) -> Outcome:
+        from dbclone.beginning import begin
+
+        return render.begun(begin(context.source, context.settings, context.on_event, out=context.call.init.out))
+
+    carry_out("init", work, given)
+
+
+@app.command()
 def plan(
     source: options.SourceArgument = None,
     scale: options.Scale = None,
@@ -96,6 +127,7 @@ def plan(
     tables: options.Tables = None,
     exclude: options.Exclude = None,
     reference: options.Reference = None,
+    new_columns: options.NewColumns = None,
     config: options.Config = None,
     profile: options.Profile = None,
     set_keys: options.Set = None,
@@ -128,6 +160,7 @@ def train(
     tables: options.Tables = None,
     exclude: options.Exclude = None,
     reference: options.Reference = None,
+    new_columns: options.NewColumns = None,
     schema: options.Schema = None,
     config: options.Config = None,
     profile: options.Profile = None,
@@ -223,6 +256,9 @@ def verify(
     source: options.SourceOption = None,
     model: options.ModelOption = None,
     require_signature: options.RequireSignature = None,
+    privacy: options.Privacy = None,
+    sample_rows: options.SampleRows = None,
+    seed: options.Seed = None,
     tables: options.Tables = None,
     exclude: options.Exclude = None,
     config: options.Config = None,
@@ -236,19 +272,28 @@ def verify(
 
     Rows, orphans, uniqueness, NOT NULL, CHECKs, sequences. With --source or --model, its schema is compared too, and
     with --source the distribution of every column.
+
+    With --privacy: strings of the source that are in TARGET, rows too close to real ones, and how well attacks succeed
+    (exit code 8 if a gate fails). Give it the --sample-rows and --seed that TARGET was made with.
     """
     given = locals()
 
     def work(context: Context) -> Outcome:
         from dbclone import inspection
 
+        search = context.call.verify.privacy
         found = inspection.verify_target(
             context.target,
             context.settings,
             context.on_event,
-            source=context.optional_source,
+            source=context.source if search else context.optional_source,
             model_file=context.call.model,
         )
+        if search:
+            from dbclone.privacy import verify_privacy
+
+            searched = verify_privacy(context.target, context.source, context.settings, context.on_event)
+            found = replace(found, privacy=searched)
         return render.verified(found)
 
     carry_out("verify", work, given)

@@ -18,11 +18,13 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
 
 from dbclone.options import help_of
+from dbclone.report.gates import Limits
 from dbclone.schema.model import TableKey
 from dbclone.schema.plan import PlanOptions
 
 Action = Literal["synthesize", "copy", "empty", "skip"]
 OnExisting = Literal["refuse", "truncate", "append"]
+NewColumns = Literal["refuse", "generate", "classify"]
 OnDrift = Literal["refuse", "migrate", "ignore"]
 Definition = Literal["auto", "native", "portable", "none"]
 
@@ -44,6 +46,7 @@ def _listed(value: object) -> object:
 Texts = Annotated[tuple[str, ...], BeforeValidator(_listed)]
 Paths = Annotated[tuple[Path, ...], BeforeValidator(_listed)]
 Count = Annotated[int, Field(ge=0)]
+Share = Annotated[float, Field(ge=0, le=1)]
 Factor = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
@@ -138,6 +141,35 @@ class HookKeys(Keys):
     ] = ()
 
 
+_GATES = Limits()
+
+
+class PrivacyKeys(Keys):
+    """The gates of ``verify --privacy``: what each measure must keep."""
+
+    source_strings: Annotated[Count, Field(description="Strings of a column found in the target, at most.")] = (
+        _GATES.source_strings
+    )
+    identical_rows: Annotated[Share, Field(description="Equal rows beyond the share of other real rows.")] = (
+        _GATES.identical_rows
+    )
+    closest_record: Annotated[
+        float, Field(ge=0, description="Distance to the closest real row, as a multiple of other real rows', at least.")
+    ] = _GATES.closest_record
+    membership_inference: Annotated[Share, Field(description="Area under the curve of the attack, at most.")] = (
+        _GATES.membership_inference
+    )
+    singling_out: Annotated[Share, Field(description="Risk beyond that of people who are not in it, at most.")] = (
+        _GATES.singling_out
+    )
+    linkability: Annotated[Share, Field(description="Risk beyond that of people who are not in it, at most.")] = (
+        _GATES.linkability
+    )
+    rare_combinations: Annotated[Share, Field(description="Rare pairs beyond the share of other real rows.")] = (
+        _GATES.rare_combinations
+    )
+
+
 class SettingKeys(Keys):
     """Every setting of a run that a user may give."""
 
@@ -155,6 +187,8 @@ class SettingKeys(Keys):
         Field(description="Per table, or pattern as sales.*; a name goes before a pattern, a later before an earlier."),
     ] = Field(default_factory=dict)
     hooks: Annotated[HookKeys, Field(description=HookKeys.__doc__)] = HookKeys()
+    new_columns: Annotated[NewColumns, Field(description=help_of("new_columns"))] = "classify"
+    privacy: Annotated[PrivacyKeys, Field(description=PrivacyKeys.__doc__)] = PrivacyKeys()
     on_existing: Annotated[OnExisting, Field(description=help_of("on_existing"))] = "refuse"
     on_drift: Annotated[OnDrift, Field(description=help_of("on_drift"))] = "refuse"
     definition: Annotated[Definition, Field(alias="schema", description=help_of("schema"))] = "auto"
@@ -226,6 +260,18 @@ class MetadataKeys(Keys):
     out: Annotated[Path | None, Field(description=help_of("metadata.out"))] = None
 
 
+class InitKeys(Keys):
+    """What only ``dbclone init`` needs."""
+
+    out: Annotated[Path, Field(description=help_of("init.out"))] = Path("dbclone.yaml")
+
+
+class VerifyKeys(Keys):
+    """What only ``dbclone verify`` needs."""
+
+    privacy: Annotated[bool, Field(description=help_of("verify.privacy"))] = False
+
+
 class DemoKeys(Keys):
     """What only ``dbclone demo`` needs."""
 
@@ -242,6 +288,8 @@ class Call(SettingKeys):
     diagram: Annotated[Path | None, Field(description=help_of("diagram"))] = None
     diff: Annotated[DiffKeys, Field(description=DiffKeys.__doc__)] = DiffKeys()
     metadata: Annotated[MetadataKeys, Field(description=MetadataKeys.__doc__)] = MetadataKeys()
+    init: Annotated[InitKeys, Field(description=InitKeys.__doc__)] = InitKeys()
+    verify: Annotated[VerifyKeys, Field(description=VerifyKeys.__doc__)] = VerifyKeys()
     demo: Annotated[DemoKeys, Field(description=DemoKeys.__doc__)] = DemoKeys()
     as_json: Annotated[bool, Field(alias="json", description=help_of("json"))] = False
     quiet: Annotated[bool, Field(description=help_of("quiet"))] = False

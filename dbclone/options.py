@@ -35,11 +35,18 @@ OPTIONS: dict[str, Option] = {}
 
 
 def _option(
-    name: str, flag: str, help: str, *, key: str | None = None, metavar: str | None = None, variable: str | None = None
+    name: str,
+    flag: str,
+    help: str,
+    *,
+    key: str | None = None,
+    metavar: str | None = None,
+    variable: str | None = None,
+    short: str | None = None,
 ) -> Any:
     """Declare an option; its key in the file is its flag, with underscores, unless another is given."""
     OPTIONS[name] = Option(name=name, flag=flag, key=key or flag[2:].replace("-", "_"), help=help)
-    return typer.Option(flag, metavar=metavar, envvar=variable, help=help)
+    return typer.Option(flag, *([short] if short else []), metavar=metavar, envvar=variable, help=help)
 
 
 def _argument(name: str, metavar: str, help: str, *, key: str, variable: str | None = None) -> Any:
@@ -159,6 +166,23 @@ Diagram = Annotated[
 ]
 Full = Annotated[
     bool | None, _option("full", "--full", "All 20.9 million promotions, not a slice of them.", key="demo.full")
+]
+InitOut = Annotated[
+    Path | None,
+    _option("init_out", "--out", "The file to write. [dbclone.yaml]", key="init.out", metavar="FILE", short="-o"),
+]
+Privacy = Annotated[
+    bool | None,
+    _option("privacy", "--privacy", "Search TARGET for what is in the source.", key="verify.privacy"),
+]
+NewColumns = Annotated[
+    str | None,
+    _option(
+        "new_columns",
+        "--new-columns",
+        "What to do with columns that the file does not list. [classify]",
+        metavar="refuse|generate|classify",
+    ),
 ]
 Json = Annotated[bool | None, _option("as_json", "--json", "Print one JSON object on stdout.", key="json")]
 Quiet = Annotated[bool | None, _option("quiet", "--quiet", "Say nothing on stderr but errors.")]

@@ -36,7 +36,7 @@ from dbclone.run.local import ahead
 from dbclone.schema.model import TableKey
 from dbclone.schema.plan import Plan, make_plan
 from dbclone.stages import Run
-from dbclone.steps import definition, plan_of, refuse_to_learn, writing
+from dbclone.steps import definition, plan_of, refuse_to_learn, said_of, writing
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -155,8 +155,7 @@ def _learn(run: Run, sample: Sample, plan: Plan, ddl: Ddl | None, settings: Sett
         run.on_event(Progress(stage="learn", table=table, done=next(done), total=total))
 
     with run.stage("learn"):
-        kinds = settings.kinds(table.table for table in plan.tables)
-        model = train(sample, plan, ddl, seed=settings.seed, on_table=on_table, declared=kinds)
+        model = train(sample, plan, ddl, seed=settings.seed, on_table=on_table, said=said_of(plan.schema, settings))
         model = with_generators(model, settings, functions=False)
         run.versions |= model.versions
         if settings.save_model:

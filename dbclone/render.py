@@ -18,6 +18,7 @@ from dbclone.errors import (
     INTERRUPTED_EXIT_CODE,
     ConfigurationError,
     DbcloneError,
+    GateError,
     ResourceError,
     TargetError,
     Terminated,
@@ -27,7 +28,7 @@ from dbclone.errors import (
 if TYPE_CHECKING:
     from dbclone.demo import Demonstrated
     from dbclone.model.flow import Check
-    from dbclone.results import Cloned, Compared, Described, Planned, Trained, Verified
+    from dbclone.results import Begun, Cloned, Compared, Described, Planned, Trained, Verified
     from dbclone.schema.model import TableKey
     from dbclone.schema.plan import Plan, Reference, Star, Step, TablePlan
 
@@ -289,16 +290,32 @@ def cloned(result: Cloned) -> Outcome:
 
 
 def verified(result: Verified) -> Outcome:
-    """Render the result of ``verify``: a failed check ends the command with exit code 7."""
+    """Render the result of ``verify``: a failed check ends the command with exit code 7, a failed gate with 8."""
     failed = sum(not check.passed for check in result.checks)
     verdict = f"{failed:,} checks FAILED" if failed else "every check passed"
-    lines = (*check_lines(result.checks), f"{result.target}: {sum(result.rows.values()):,} rows, {verdict}")
-    data = {
+    lines = [*check_lines(result.checks), f"{result.target}: {sum(result.rows.values()):,} rows, {verdict}"]
+    data: dict[str, Any] = {
         "target": result.target,
         "tables": [_table_data(key, None, rows) for key, rows in result.rows.items()],
     }
     code = VerifyError.exit_code if failed else 0
-    return Outcome(lines=lines, data=data, versions=result.record.versions, exit_code=code)
+    if result.privacy is not None:
+        from dbclone.report.privacy import privacy_lines
+
+        lines += privacy_lines(result.privacy)
+        data["privacy"] = result.privacy.to_json()
+        code = code or (0 if result.privacy.passed else GateError.exit_code)
+    return Outcome(lines=tuple(lines), data=data, versions=result.record.versions, exit_code=code)
+
+
+def begun(result: Begun) -> Outcome:
+    """Render the result of ``init``."""
+    counted = ", ".join(f"{count} {ending}" for ending, count in sorted(result.endings.items()))
+    return Outcome(
+        lines=(f"{result.file}: {sum(result.endings.values())} columns of {result.source}: {counted}",),
+        data={"source": result.source, "file": str(result.file), "columns": dict(result.endings)},
+        versions=result.record.versions,
+    )
 
 
 def described(result: Described) -> Outcome:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from dbclone.model.flow import Check, Difference
+from dbclone.report.privacy import Privacy
 from dbclone.schema.model import TableKey
 from dbclone.schema.plan import Note, Plan
 
@@ -70,10 +71,12 @@ class Verified:
     rows: Mapping[TableKey, int]
     checks: tuple[Check, ...]
     record: Record
+    privacy: Privacy | None = None
+    """What ``--privacy`` found."""
 
     @property
     def passed(self) -> bool:
-        """Whether every check passed."""
+        """Whether every check passed; the privacy gates are apart."""
         return all(check.passed for check in self.checks)
 
 
@@ -92,6 +95,16 @@ class Compared:
     record: Record
     revision_file: Path | None = None
     by_hand: tuple[Difference, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Begun:
+    """What ``init`` returns: the file that was written, and how many columns end as what."""
+
+    source: str
+    file: Path
+    endings: Mapping[str, int]
+    record: Record
 
 
 @dataclass(frozen=True, kw_only=True)

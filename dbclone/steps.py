@@ -19,17 +19,20 @@ from dbclone.db.ddl import target_ddl
 from dbclone.db.discover import discover
 from dbclone.db.reflect import reflect_schema, refuse_unknown, select_tables
 from dbclone.db.sample import count_rows
-from dbclone.errors import ConfigurationError
+from dbclone.errors import ConfigurationError, PlanError, at_most
 from dbclone.generators import check_columns, refuse_wrong_columns
 from dbclone.model.artifact import refuse_signing_key
 from dbclone.model.flow import Ddl
+from dbclone.schema.bookkeeping import copied_tables
 from dbclone.schema.declared import declare
-from dbclone.schema.model import Schema
+from dbclone.schema.model import Column, Schema, Table
 from dbclone.schema.plan import Plan, make_plan
 from dbclone.stages import Run
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
+
+    from dbclone.learn.classes import Said
 
 
 def refuse_to_learn(settings: Settings) -> None:
@@ -52,7 +55,43 @@ def reflect(
     with run.stage("reflect"):
         schema = declare(reflect_schema(connection, database.dialect), settings.declared)
         run.versions[purpose] = f"{schema.dialect} {schema.server_version}"
-        return chosen(schema, settings)
+        found = chosen(schema, settings)
+        if purpose == "source" and settings.new_columns == "refuse":
+            _refuse_new_columns(found, settings)
+        return found
+
+
+def listed_columns(table: Table) -> tuple[Column, ...]:
+    """Return the columns whose kind is a question: those that are written, refer to nothing, and can be generated."""
+    referring = {name for key in table.foreign_keys for name in key.columns}
+    return tuple(c for c in table.written_columns if c.name not in referring and c.kind != "other")
+
+
+def _refuse_new_columns(schema: Schema, settings: Settings) -> None:
+    """Raise PlanError if the configuration says nothing of a column that could hold anything."""
+    said = {table.key: settings.table(table.key) for table in schema.tables}
+    copied = copied_tables(schema) | {key for key, keys in said.items() if keys.action in ("copy", "empty")}
+    new = [
+        f"{table.key}.{column.name}"
+        for table in schema.tables
+        for column in listed_columns(table)
+        if table.key not in copied and column.name not in said[table.key].columns
+    ]
+    if new:
+        raise PlanError(
+            f"{len(new)} columns are new since the configuration was written: say what each holds under "
+            "tables.<name>.columns.<name>.kind, or give --new-columns generate, which carries nothing over from them",
+            details=at_most(new),
+        )
+
+
+def said_of(schema: Schema, settings: Settings) -> Said:
+    """Return what the settings say that columns hold."""
+    # Here, with learning: the rest of this module serves commands that learn nothing.
+    from dbclone.learn.classes import Said
+
+    kinds = settings.kinds(table.key for table in schema.tables)
+    return Said(kinds=kinds, only=settings.new_columns == "generate")
 
 
 def chosen(schema: Schema, settings: Settings) -> Schema:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 from xml.sax.saxutils import escape, quoteattr
@@ -17,9 +18,10 @@ import pyarrow as pa
 
 from dbclone.generate import arrays
 from dbclone.generate.arrays import Name
+from dbclone.generate.personal import personal_values
 from dbclone.generate.streams import Integers, Streams
 from dbclone.generate.text import WORDS
-from dbclone.model.rules import JsonNode, JsonRule
+from dbclone.model.rules import JsonNode, JsonRule, PersonalKind, PersonalRule
 from dbclone.model.structures import Quantiles
 
 _POOL = 1024
@@ -37,8 +39,8 @@ def json_values(rule: JsonRule, *, index: Integers, streams: Streams, name: Name
 
 
 def _documents(root: JsonNode, streams: Streams, name: Name) -> list[Any]:
-    random = streams.generator(*name, "documents")
-    return [_document(root, random) for _ in range(_POOL)] if root.kinds else []
+    random, personal = streams.generator(*name, "documents"), _Personal(streams=streams, name=name)
+    return [_document(root, random, personal.of(number)) for number in range(_POOL)] if root.kinds else []
 
 
 @lru_cache(maxsize=64)
@@ -83,6 +85,31 @@ def _marked(document: Any) -> Any:
 
 def _is_plain(value: Any) -> bool:
     return isinstance(value, str | int | float) and not isinstance(value, bool)
+
+
+PersonalText = Callable[[PersonalKind], str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Personal:
+    """The personal values in the documents of one column: those in one document are of the same person."""
+
+    streams: Streams
+    name: Name
+    made: dict[PersonalKind, list[str]] = field(default_factory=dict)
+
+    def of(self, number: int) -> PersonalText:
+        """Return the function that makes the values of one document."""
+
+        def text(what: PersonalKind) -> str:
+            if what not in self.made:
+                rule = PersonalRule(column="", what=what, locale="en_US", unique=False)
+                index = np.arange(_POOL, dtype=np.int64)
+                found = personal_values(rule, index=index, streams=self.streams, name=(*self.name, what))
+                self.made[what] = found.to_pylist()
+            return self.made[what][number]
+
+        return text
 
 
 # ---- How documents are written --------------------------------------------------------------------------------------
@@ -138,15 +165,18 @@ _WRITERS: Mapping[str, Callable[[Any], str]] = {"json": _json, "xml": _xml, "hst
 # ---- Documents ------------------------------------------------------------------------------------------------------
 
 
-def _document(node: JsonNode, random: np.random.Generator) -> Any:
+def _document(node: JsonNode, random: np.random.Generator, personal: PersonalText) -> Any:
     """Return one value for a node, of one of its kinds."""
     kind = _choice(node.kinds, random)
     if kind == "object":
-        return {m.name: _document(m.node, random) for m in node.members if random.random() < m.share}
+        return {m.name: _document(m.node, random, personal) for m in node.members if random.random() < m.share}
     if kind == "array":
         element = node.element
-        return [] if element is None else [_document(element, random) for _ in range(_length(node.lengths, random))]
+        count = _length(node.lengths, random) if element is not None else 0
+        return [_document(element, random, personal) for _ in range(count) if element is not None]
     if kind == "string":
+        if node.personal is not None:
+            return personal(node.personal)
         return _choice(node.labels, random) if node.labels else _words(_length(node.characters, random), random)
     if kind == "integer":
         return round(_quantile(node.numbers, random))

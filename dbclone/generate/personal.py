@@ -67,7 +67,7 @@ class _People:
 
 
 @lru_cache(maxsize=64)
-def _faker_pool(methods: tuple[str, ...], locale: str, count: int = _POOL) -> tuple[str, ...]:
+def faker_pool(methods: tuple[str, ...], locale: str, count: int = _POOL) -> tuple[str, ...]:
     """Return different values of the first of a Faker provider's methods that it has, the same in every process."""
     # Imported here: Faker takes 0.3 s, and most tables hold no person.
     from faker import Faker
@@ -79,8 +79,8 @@ def _faker_pool(methods: tuple[str, ...], locale: str, count: int = _POOL) -> tu
 
 
 @lru_cache(maxsize=4)
-def _people(locale: str) -> _People:
-    first, last = _by_letters(_faker_pool(("first_name",), locale)), _by_letters(_faker_pool(("last_name",), locale))
+def people_of(locale: str) -> _People:
+    first, last = _by_letters(faker_pool(("first_name",), locale)), _by_letters(faker_pool(("last_name",), locale))
     return _People(
         first=tuple(first.values()),
         last=tuple(last.values()),
@@ -105,7 +105,7 @@ def _person(rule: PersonalRule, index: Integers, streams: Streams, name: Name) -
 
     As many rows as there are people, about half a million, have different ones.
     """
-    people = _people(rule.locale)
+    people = people_of(rule.locale)
     number = streams.permutation(people.count, *name[:-1], "person")(index % people.count)
     first, last = np.divmod(number, len(people.last))
     return people, first, last
@@ -166,7 +166,7 @@ def _local_part(rule: PersonalRule, index: Integers, streams: Streams, name: Nam
 
 # ---- Pools ----------------------------------------------------------------------------------------------------------
 
-_FAKER_METHODS = {
+FAKER_METHODS = {
     "street": ("street_address",),
     "city": ("city",),
     "company": ("company",),
@@ -178,9 +178,9 @@ _FAKER_METHODS = {
 
 
 def _pooled(rule: PersonalRule, index: Integers, streams: Streams, name: Name) -> pa.Array:
-    pool = _faker_pool(_FAKER_METHODS[rule.what], rule.locale)
+    pool = faker_pool(FAKER_METHODS[rule.what], rule.locale)
     if rule.template in ("AA", "AAA") and rule.what == "country":
-        pool = _faker_pool(("country_code",), rule.locale)
+        pool = faker_pool(("country_code",), rule.locale)
     fitting = tuple(value for value in pool if rule.max_length is None or len(value) <= rule.max_length) or pool
     values = take(fitting, arrays.pick(index, arrays.stream_key(streams, *name), len(fitting)))
     if rule.unique:

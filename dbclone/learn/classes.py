@@ -6,7 +6,7 @@ A column whose values are found in a column of e-mail addresses holds e-mail add
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
 from dbclone.errors import ConfigurationError
 from dbclone.learn.rules import column_facts
@@ -17,20 +17,30 @@ from dbclone.schema.model import Table, TableKey
 from dbclone.schema.plan import Plan
 
 Classes = Mapping[TableKey, Mapping[str, ColumnClass]]
-Declared = Mapping[tuple[TableKey, str], str]
-"""What people say that columns hold, by table and column, in the words of :func:`declared_class`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Said:
+    """What people say that columns hold, by table and column, in the words of :func:`declared_class`.
+
+    With ``only``, no string is carried over from a column of which nothing is said.
+    """
+
+    kinds: Mapping[tuple[TableKey, str], str] = field(default_factory=dict)
+    only: bool = False
+
 
 FEWEST_IN_COMMON = 5
 """Fewer values may be in another column by chance."""
 _OPEN = ("text", "code", "category", "unclassified")
 
 
-def classify_sample(sample: Sample, plan: Plan, declared: Declared | None = None) -> Classes:
+def classify_sample(sample: Sample, plan: Plan, said: Said | None = None) -> Classes:
     """Return the class of every column that was sampled and refers to no parent.
 
     Raises ConfigurationError for a declared column that is not there or cannot hold what is said.
     """
-    said = dict(declared or {})
+    said = said or Said()
     facts: dict[tuple[TableKey, str], ColumnFacts] = {}
     found: dict[tuple[TableKey, str], ColumnClass] = {}
     for item in plan.tables:
@@ -44,25 +54,35 @@ def classify_sample(sample: Sample, plan: Plan, declared: Declared | None = None
                 place = (item.table, column.name)
                 facts[place] = column_facts(rows[column.name])
                 found[place] = classify(column, facts[place], is_key=column.name in keys)
-    for place, word in said.items():
-        found[place] = _declared(plan, place, word, known=place in found)
-    found |= _by_company(found, facts, set(said))
+    for place, word in said.kinds.items():
+        if place[0] in plan.schema and plan.table(place[0]).copied:
+            continue
+        found[place] = _declared(plan, place, word, found.get(place))
+    found |= _by_company(found, facts, set(said.kinds))
+    if said.only:
+        new = {place: kind for place, kind in found.items() if place not in said.kinds and kind.kind == "category"}
+        evidence = ("the configuration does not list it",)
+        found |= {place: ColumnClass(kind="unclassified", evidence=evidence) for place in new if _is_text(plan, place)}
     classes: dict[TableKey, dict[str, ColumnClass]] = {key: {} for key in sample.tables}
     for (key, name), kind in found.items():
         classes[key][name] = kind
     return classes
 
 
-def _declared(plan: Plan, place: tuple[TableKey, str], word: str, *, known: bool) -> ColumnClass:
+def _is_text(plan: Plan, place: tuple[TableKey, str]) -> bool:
+    return plan.schema.table(place[0]).column(place[1]).kind == "text"
+
+
+def _declared(plan: Plan, place: tuple[TableKey, str], word: str, found: ColumnClass | None) -> ColumnClass:
     key, name = place
     table: Table | None = plan.schema.table(key) if key in plan.schema else None
     column = next((c for c in table.columns if c.name == name), None) if table else None
     if column is None:
         raise ConfigurationError(f"{key}.{name}: a kind is declared for it, and there is no such column")
-    if not known:
+    if found is None:
         raise ConfigurationError(f"{key}.{name}: a kind is declared for it, and it is a reference or not written")
     try:
-        return declared_class(column, word)
+        return found if word == found.called else declared_class(column, word)
     except ConfigurationError as error:
         raise ConfigurationError(f"{key}.{error}") from error
 

@@ -11,15 +11,15 @@ import json
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 from xml.parsers import expat
 
 import numpy as np
 
-from dbclone.model.rules import JsonMember, JsonNode
+from dbclone.model.rules import JsonMember, JsonNode, PersonalKind
 from dbclone.model.structures import Quantiles
-from dbclone.schema.classify import CATEGORY_COVERS, CATEGORY_LENGTH, SHARED_BY
-from dbclone.schema.names import personal_name
+from dbclone.schema.classify import CATEGORY_LENGTH, SHARED_BY, ColumnClass, ColumnFacts, classify
+from dbclone.schema.model import Column
 from dbclone.schema.patterns import pattern_of
 
 SAMPLE = 2_000
@@ -142,7 +142,8 @@ def _node(values: Sequence[Any], *, name: str, depth: int) -> JsonNode:
     of = {kind: [value for value in values if _kind(value) == kind] for kind in counts}
     numbers = [float(value) for value in of.get("integer", []) + of.get("number", []) if abs(value) < 1e300]
     strings = of.get("string", [])
-    labels = _labels(strings, name)
+    found = _class_of(strings, name)
+    labels = _labels(strings) if found.kind == "category" else ()
     elements = [item for found in of.get("array", []) for item in found][:SAMPLE]
     deeper = depth < DEEPEST
     return JsonNode(
@@ -155,6 +156,7 @@ def _node(values: Sequence[Any], *, name: str, depth: int) -> JsonNode:
         true_share=sum(of.get("boolean", [])) / max(counts["boolean"], 1),
         labels=labels,
         characters=() if labels else _quantiles([len(text) for text in strings]),
+        personal=cast(PersonalKind, found.personal) if found.kind == "personal" else None,
     )
 
 
@@ -175,12 +177,24 @@ def _members(objects: Sequence[dict[str, Any]], depth: int) -> tuple[JsonMember,
     )
 
 
-def _labels(strings: Sequence[str], name: str) -> tuple[tuple[str, float], ...]:
-    """Return strings that are categories with their shares: shared by five, nearly all, short, not personal."""
+def _class_of(strings: Sequence[str], name: str) -> ColumnClass:
+    """Return what the strings at one path hold, as if they were a column."""
+    counts = Counter(strings)
+    shared = sum(count for count in counts.values() if count >= SHARED_BY)
+    facts = ColumnFacts(
+        rows=len(strings),
+        nulls=0,
+        distinct=len(counts),
+        shared_share=shared / max(len(strings), 1),
+        sample=tuple(spread(strings, 1_000)),
+    )
+    return classify(Column(name=name, type="text", kind="text"), facts, is_key=False)
+
+
+def _labels(strings: Sequence[str]) -> tuple[tuple[str, float], ...]:
+    """Return the strings that five share, with their shares."""
     common = [(text, count) for text, count in Counter(strings).most_common() if count >= SHARED_BY]
     total = sum(count for _, count in common)
-    if not total or total < CATEGORY_COVERS * len(strings) or personal_name(name) is not None:
-        return ()
     if any(len(text) > CATEGORY_LENGTH or pattern_of(text) is not None for text, _ in common):
         return ()
     return tuple((text, count / total) for text, count in common)

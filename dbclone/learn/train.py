@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 import dbclone
 from dbclone.errors import PlanError
-from dbclone.learn.classes import Declared, classify_sample
+from dbclone.learn.classes import Said, classify_sample
 from dbclone.learn.closed_form import correlation_of, nearest_correlation
 from dbclone.learn.encode import Encoded, encode_table, parent_positions
 from dbclone.learn.hma import StarTable, learn_star
@@ -46,19 +46,19 @@ def train(
     *,
     seed: int,
     on_table: OnTable | None = None,
-    declared: Declared | None = None,
+    said: Said | None = None,
 ) -> Model:
     """Return the model of everything in the plan; ``on_table`` is called with each table whose star is learned.
 
-    ``declared`` is what people say that columns hold; the others are classified by what the sample has of them.
+    ``said`` is what people say that columns hold; the others are classified by what the sample has of them.
     """
-    return _Training(sample, plan, seed, on_table or (lambda _: None), declared).model(ddl)
+    return _Training(sample, plan, seed, on_table or (lambda _: None), said).model(ddl)
 
 
 class _Training:
     """One run of ``train``: what is known of each table so far."""
 
-    def __init__(self, sample: Sample, plan: Plan, seed: int, on_table: OnTable, declared: Declared | None) -> None:
+    def __init__(self, sample: Sample, plan: Plan, seed: int, on_table: OnTable, said: Said | None) -> None:
         self.sample, self.plan, self.on_table = sample, plan, on_table
         self.random = np.random.default_rng(seed)
         self.seed = seed
@@ -69,7 +69,7 @@ class _Training:
         ]
         self.parents = {t.table: self._positions(t) for t in self.learned}
         self.encoded: dict[TableKey, Encoded] = {}
-        classes = classify_sample(sample, plan, declared)
+        classes = classify_sample(sample, plan, said)
         for t in self.learned:
             table, rows = plan.schema.table(t.table), sample.tables[t.table]
             found, fan_outs = classes[t.table], self._fan_outs(t)

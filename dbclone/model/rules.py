@@ -307,7 +307,7 @@ class JsonNode:
     ``kinds`` gives the share of each kind of value there (object, array, string, integer, number, boolean, null). The
     other fields describe values of one kind: an object's members, an array's lengths and elements, the quantiles of
     numbers with their ``decimals``, the share of ``true``, the labels of strings that are categories with their
-    shares, else the quantiles of their lengths.
+    shares, else the quantiles of their lengths; ``personal`` is what strings are that are made as values of that kind.
     """
 
     kinds: tuple[tuple[str, float], ...]
@@ -319,6 +319,7 @@ class JsonNode:
     true_share: float = 0.0
     labels: tuple[tuple[str, float], ...] = ()
     characters: Quantiles = ()
+    personal: PersonalKind | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

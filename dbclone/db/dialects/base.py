@@ -16,8 +16,11 @@ from typing import Any, ClassVar, Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-from sqlalchemy import URL, Connection, CursorResult, Engine, FromClause, Select
+from sqlalchemy import URL, Connection, CursorResult, Engine, FromClause, Select, Text, cast, select
+from sqlalchemy import column as sa_column
+from sqlalchemy import table as sa_table
 
+from dbclone.db.strings import Hashes, Strings, hashes_of
 from dbclone.errors import DbcloneError
 from dbclone.model.flow import Ddl, Statement
 from dbclone.schema.model import Check, Column, Exclusion, ForeignKey, Schema, Table, TableKey, TypeKind, UniqueKey
@@ -446,3 +449,13 @@ class Dialect(ABC):
     @abstractmethod
     def frequencies(self, connection: Connection, table: Table, column: str, limit: int) -> Mapping[str | None, int]:
         """Return how often each value occurs, by a hash of the value (None for NULL): the ``limit`` most frequent."""
+
+    def string_hashes(self, connection: Connection, table: Table, column: Column, wanted: Strings) -> Hashes:
+        """Return the different hashes of the strings in a column, sorted: see :mod:`dbclone.db.strings`.
+
+        Hashed here, while the values are read; a database that can hash does better.
+        """
+        source = sa_table(table.name, sa_column(column.name), schema=table.schema)
+        value = source.c[column.name]
+        query = self.only(select(cast(value, Text)).where(value.is_not(None)), source, table)
+        return hashes_of(connection.execution_options(yield_per=10_000).execute(query).scalars(), column, wanted)

@@ -11,7 +11,9 @@ from psycopg import sql
 from sqlalchemy import Connection, FromClause, Select, text
 
 from dbclone.db.dialects.base import Dialect, Histogram, LiveConstraint, Measure, SequenceState
-from dbclone.schema.model import Table, TableKey
+from dbclone.db.dialects.postgresql.hashing import string_hashes
+from dbclone.db.strings import Hashes, Strings
+from dbclone.schema.model import Column, Table, TableKey
 
 CUTS = 100
 """Points at which two distributions are compared; their largest distance is then known to within 0.01."""
@@ -181,6 +183,10 @@ class Verifying(Dialect):
             sql.Identifier(column), _sampled(connection, table), limit
         )
         return dict(raw(connection).execute(counts).fetchall())
+
+    def string_hashes(self, connection: Connection, table: Table, column: Column, wanted: Strings) -> Hashes:
+        with raw(connection).cursor() as cursor:
+            return string_hashes(cursor, rows_of(table), column, wanted)
 
 
 def raw(connection: Connection) -> psycopg.Connection[Any]:
