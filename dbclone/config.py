@@ -237,6 +237,11 @@ class SettingKeys(Keys):
         }
 
     @property
+    def limits(self) -> Limits:
+        """The privacy gates."""
+        return Limits(**self.privacy.model_dump())
+
+    @property
     def declared(self) -> tuple[str, ...]:
         """Every reference that is declared, polymorphic ones included."""
         return (*self.references, *(text for pair in self.polymorphic for text in pair.references))

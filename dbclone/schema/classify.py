@@ -124,6 +124,11 @@ _ENDINGS: Mapping[Kind, Ending] = {
     "other": "unclassified",
 }
 
+STRUCTURED: tuple[TypeKind, ...] = (
+    "array", "range", "multirange", "composite", "bits", "geometry", "xml", "hstore", "search", "path", "vector",
+)  # fmt: skip
+"""Types whose values are made of parts."""
+
 _BY_TYPE: Mapping[TypeKind, Kind] = {
     "boolean": "boolean",
     "enum": "category",
@@ -132,10 +137,7 @@ _BY_TYPE: Mapping[TypeKind, Kind] = {
     "binary": "binary",
     "network": "personal",
     "other": "other",
-    **dict.fromkeys(
-        ("array", "range", "multirange", "composite", "bits", "geometry", "xml", "hstore", "search", "path", "vector"),
-        "structured",
-    ),
+    **dict.fromkeys(STRUCTURED, "structured"),
 }
 TIMES: tuple[TypeKind, ...] = ("date", "time", "timestamp", "timestamptz", "interval")
 _SHARED_ANYWAY = ("city", "company", "postcode", "region", "country")

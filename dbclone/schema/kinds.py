@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from dbclone.errors import ConfigurationError
-from dbclone.schema.classify import NUMBERED, PERSONAL_KINDS, SECRET_KINDS, TIMES, ColumnClass, Kind
+from dbclone.schema.classify import NUMBERED, PERSONAL_KINDS, SECRET_KINDS, STRUCTURED, TIMES, ColumnClass, Kind
 from dbclone.schema.model import Column, TypeKind
 
 _TEXT: tuple[TypeKind, ...] = ("text",)
@@ -20,6 +20,9 @@ _SAID_OF: Mapping[str, tuple[TypeKind, ...]] = {
     "code": _TEXT,
     "uuid": ("text", "uuid"),
     "json": ("text", "json"),
+    "key": ("integer", "decimal", "float", *TIMES),
+    "binary": ("binary",),
+    "structured": STRUCTURED,
     "secret": _TEXT_OR_WHOLE,
     "unclassified": _TEXT,
     **dict.fromkeys((*PERSONAL_KINDS, *SECRET_KINDS), _TEXT),
@@ -40,6 +43,9 @@ _KINDS: Mapping[str, Kind] = {
     "code": "code",
     "uuid": "uuid",
     "json": "json",
+    "key": "key",
+    "binary": "binary",
+    "structured": "structured",
     "unclassified": "unclassified",
 }
 

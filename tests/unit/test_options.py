@@ -55,6 +55,13 @@ def test_every_key_of_the_file_can_be_given_on_the_command_line() -> None:
 EXAMPLES = {
     "polymorphic": [{"table": "a", "column": "b", "type_column": "c", "targets": {"D": "d.id"}}],
     "tables.*.action": "empty",
+    "privacy.source_strings": 1,
+    "privacy.identical_rows": 1,
+    "privacy.closest_record": 1,
+    "privacy.membership_inference": 1,
+    "privacy.singling_out": 1,
+    "privacy.linkability": 1,
+    "privacy.rare_combinations": 1,
     "tables.*.scale": 2,
     "tables.*.columns.*.kind": "email",
     "tables.*.columns.*.keep_null_share": False,
