@@ -21,7 +21,7 @@ from dbclone.generate import exclusion, unique
 from dbclone.generate.casting import replaced
 from dbclone.generate.constraints import Judge, row_conditions
 from dbclone.generate.copula import positive_definite
-from dbclone.generate.repair import Freedom, repair
+from dbclone.generate.repair import Freedom, mended, repair
 from dbclone.generate.shared import Name, is_computed, is_distinct
 from dbclone.generate.values import values_at
 from dbclone.model.marginal import SCORE_LIMIT
@@ -197,10 +197,18 @@ class Keeping:
             nullable = freedom.nullable & set(names)
             some |= {name: pa.nulls(len(rows), columns[name].type) for name in nullable}
         if kept.judge is not None and kept.judge.checks:
-            at = pa.array(rows)
-            trial = {n: some[n] if n in some else array.take(at) for n, array in columns.items()}
-            good = np.flatnonzero(~kept.judge.violators(trial).any(axis=0))
+            if number > MOST_ROUNDS // 3:
+                # What else the conditions read is made to go with the new values.
+                trial = columns | {name: replaced(columns[name], rows, array) for name, array in some.items()}
+                trial, broken = mended(kept.judge, trial, freedom.without(names), draws.random, draws)
+                good = np.flatnonzero(~broken[rows])
+                some = {name: array.take(pa.array(rows)) for name, array in trial.items()}
+            else:
+                at = pa.array(rows)
+                trial = {n: some[n] if n in some else array.take(at) for n, array in columns.items()}
+                good = np.flatnonzero(~kept.judge.violators(trial).any(axis=0))
             rows, some = rows[good], {name: array.take(pa.array(good)) for name, array in some.items()}
+            names = list(some)
         after = columns | {name: replaced(columns[name], rows, array) for name, array in some.items()}
         taken = np.zeros(self.count, dtype=bool)
         for plain in freedom.keys:

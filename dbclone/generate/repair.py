@@ -14,8 +14,8 @@ never undo each other. The proposals go from the most to the least plausible:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import duckdb
 import numpy as np
@@ -63,6 +63,16 @@ class Freedom:
     nullable: frozenset[str]
     respelled: frozenset[str] = frozenset()
 
+    def without(self, names: Collection[str]) -> Freedom:
+        """Return the freedom with these columns fixed."""
+        return replace(
+            self,
+            free=self.free.difference(names),
+            keyed=self.keyed.difference(names),
+            links=tuple(link for link in self.links if set(link).isdisjoint(names)),
+            respelled=self.respelled.difference(names),
+        )
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Repaired:
@@ -86,6 +96,15 @@ def repair(
         raise _hopeless(judge, work.broken, work.impossible)
     repaired = {check.name: int(count) for check, count in zip(judge.checks, before, strict=True) if count}
     return Repaired(columns=work.columns, rows=repaired)
+
+
+def mended(
+    judge: Judge, columns: Columns, freedom: Freedom, random: np.random.Generator, draw: Callable[[int], Columns]
+) -> tuple[dict[str, pa.Array], Booleans]:
+    """Return the columns with as many rows repaired as can be, and which rows still break a condition."""
+    work = _Repair(judge, dict(columns), freedom, random, draw)
+    work.run()
+    return work.columns, np.asarray(work.broken.any(axis=0))
 
 
 class ConditionError(PlanError):

@@ -210,6 +210,22 @@ CASES = [
     Case(type="address[]", values=array_of(ADDRESSES)),
     Case(type="int4range[]", values=array_of(INT_RANGES)),
     Case(type="inet[]", values=array_of(V4)),
+    Case(type="smallint[]", values=array_of(integers(2), 2)),
+    Case(type="bigint[]", values=array_of(integers(8))),
+    Case(type="real[]", values=array_of(floats(32))),
+    Case(type="character(3)[]", values=array_of(LETTERS.map(lambda t: t[:3]))),
+    Case(type="citext[]", values=array_of(LETTERS), extension="citext"),
+    Case(type="timestamp[]", values=array_of(MOMENTS)),
+    Case(type="timetz[]", values=array_of(CLOCKS.map(lambda t: t + "+05:30"))),
+    Case(type="json[]", values=array_of(DOCUMENTS)),
+    Case(type="xml[]", values=array_of(XML), extension="xml"),
+    Case(type="hstore[]", values=array_of(st.sampled_from(['"a"=>"1", "b c"=>NULL', ""])), extension="hstore"),
+    Case(type="ltree[]", values=array_of(st.lists(LABEL, max_size=5).map(".".join)), extension="ltree"),
+    Case(type="macaddr[]", values=array_of(st.binary(min_size=6, max_size=6).map(lambda b: b.hex(":")))),
+    Case(type="bit(3)[]", values=array_of(st.integers(0, 7).map("{:03b}".format), 2)),
+    Case(type="point[]", values=array_of(POINTS)),
+    Case(type="tsvector[]", values=array_of(st.sampled_from(["'a':1,2B 'word'", ""]))),
+    Case(type="int4multirange[]", values=array_of(INT_RANGES.map("{{{}}}".format))),
     Case(type="box[]", values=POINTS.map(lambda p: f"{{{p},(0,0);{p},(1,1)}}")),
     Case(type="int4range", values=INT_RANGES),
     Case(type="int8range", values=INT_RANGES),
@@ -223,6 +239,10 @@ CASES = [
     Case(type="floatrange", values=ranges_of(st.floats(-1e9, 1e9))),
     Case(type="int4multirange", values=st.lists(INT_RANGES, max_size=3).map(lambda r: "{" + ",".join(r) + "}")),
     Case(type="datemultirange", values=st.lists(ranges_of(st.dates()),
+         max_size=3).map(lambda r: "{" + ",".join(r) + "}")),
+    Case(type="nummultirange", values=st.lists(ranges_of(st.decimals(-1000, 1000, places=3)),
+         max_size=3).map(lambda r: "{" + ",".join(r) + "}")),
+    Case(type="tstzmultirange", values=st.lists(ranges_of(st.datetimes(timezones=st.just(dt.timezone.utc))),
          max_size=3).map(lambda r: "{" + ",".join(r) + "}")),
     Case(type="inet", values=V4 | V6 | V4.map("{}/24".format)),
     Case(type="cidr", values=NETWORKS),
@@ -387,6 +407,14 @@ KEYS = {
     '"Year"': "1901 + n",
     "home": "ROW('street', n, 5)::address",
     "int[]": "ARRAY[n, n + 1]",
+    "smallint[]": "ARRAY[n, NULL, n]",
+    "text[]": "ARRAY['key', n::text]",
+    "jsonb": "jsonb_build_object('n', n, 'tags', '[]'::jsonb)",
+    "oid": "n::oid",
+    "int4multirange": "int4multirange(int4range(n, n + 2))",
+    "daterange": "daterange(date '2001-02-03' + n, NULL)",
+    "tsvector": "to_tsvector('simple', 'word' || n)",
+    "mood[]": "ARRAY[(enum_range(NULL::mood))[1 + n % 4], (enum_range(NULL::mood))[1 + n / 4 % 4]]",
 }
 
 
@@ -399,7 +427,7 @@ def test_keys_of_every_type_are_cloned(make_database: Callable[[], str]) -> None
             connection.execute("CREATE EXTENSION citext")
         kinds = [kind for kind in KEYS if kind != "citext" or citext is not None]
         for number, kind in enumerate(kinds):
-            rows = {"boolean": 2, "mood": 4}.get(kind, 60)
+            rows = {"boolean": 2, "mood": 4, "mood[]": 4}.get(kind, 60)
             for statement in (
                 f"CREATE TABLE p{number} (k {kind} PRIMARY KEY, size int)",
                 f"CREATE TABLE c{number} (id serial PRIMARY KEY, k {kind} REFERENCES p{number}, u {kind} UNIQUE)",

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 
 from dbclone.generate.exclusion import separate, spans
@@ -12,7 +14,10 @@ from dbclone.generate.shared import demanded, is_distinct
 from dbclone.generate.unique import repeats, special_keys, spread, tuple_codes
 from dbclone.model.marginal import Marginal, fit_marginal
 from dbclone.model.rules import CodeRule, Learned, Mask
-from dbclone.schema.model import Column, Exclusion, Table, TableKey, UniqueKey
+from dbclone.schema.model import Check, Column, Exclusion, Table, TableKey, UniqueKey
+from tests.unit.shop import column, schema
+from tests.unit.shop import table as shop_table
+from tests.unit.twins import tuples, twin
 
 
 def table(*columns: Column, keys: tuple[UniqueKey, ...] = (), exclusions: tuple[Exclusion, ...] = ()) -> Table:
@@ -155,3 +160,17 @@ def test_constraints_of_other_shapes_are_not_kept_here() -> None:
     for elements in ((("area", "&&"), ("room", "<>")), (("f(a, b)", "&&"),), (("a", "&&"), ("b", "&&"))):
         exclusion = Exclusion(name="x", elements=elements)
         assert spans(table(text("area"), text("room"), text("a"), text("b")), exclusion, "postgresql") is None
+
+
+def test_numbers_that_must_move_take_along_what_a_check_compares_them_with() -> None:
+    described = dataclasses.replace(
+        shop_table("t", column("number"), column("until")),
+        unique_keys=(UniqueKey(name="k", columns=(), expressions=("abs(number)",)),),
+        checks=(Check(name="order", expression="number <= until", columns=("number", "until")),),
+    )
+    # There are not so many different numbers between the least and the largest as there are rows.
+    rows = pa.table({"number": list(range(-9, 9)), "until": list(range(-9, 9))})
+    rows = rows.filter(pc.not_equal(rows["number"], 0))
+    made = twin(schema(described), {"t": rows}, scale=2.0)["t"]
+    assert len({abs(number) for number in made["number"].to_pylist()}) == made.num_rows == 34
+    assert all(number <= until for number, until in tuples(made, "number", "until"))
