@@ -93,8 +93,8 @@ def test_what_people_say_goes_before_what_is_found(shop: str) -> None:
     assert found[TableKey("customer")]["segment"].ends_as == "secret"
     assert found[TableKey("purchase")]["paid_by"].personal == "email"
     with pytest.raises(ConfigurationError, match=r"purchase.customer_id: a kind is declared for it, and it is a ref"):
-        classes(shop, with_kind("purchase", "customer_id", "text"))
-    with pytest.raises(ConfigurationError, match=r"customer.visits: values of type integer cannot be email"):
+        classes(shop, with_kind("purchase", "customer_id", "number"))
+    with pytest.raises(ConfigurationError, match=r"customer.visits: .*values of type integer cannot be email"):
         classes(shop, with_kind("customer", "visits", "email"))
 
 
