@@ -193,6 +193,8 @@ class SettingKeys(Keys):
     on_drift: Annotated[OnDrift, Field(description=help_of("on_drift"))] = "refuse"
     definition: Annotated[Definition, Field(alias="schema", description=help_of("schema"))] = "auto"
     """``--schema``: a field of that name would hide a method of pydantic's."""
+    workers: Annotated[int, Field(ge=1, le=1024, description=help_of("workers"))] = 1
+    scheduler: Annotated[str | None, Field(description=help_of("scheduler"))] = None
     save_model: Annotated[Path | None, Field(description=help_of("save_model"))] = None
     sign: Annotated[Path | None, Field(description=help_of("sign"))] = None
     require_signature: Annotated[Path | None, Field(description=help_of("require_signature"))] = None

@@ -124,6 +124,13 @@ Schema = Annotated[
         "schema", "--schema", "Where the target's definition comes from. [auto]", metavar="auto|native|portable|none"
     ),
 ]
+Workers = Annotated[
+    int | None, _option("workers", "--workers", "Processes of this machine that make rows. [1]", metavar="N")
+]
+Scheduler = Annotated[
+    str | None,
+    _option("scheduler", "--scheduler", "The Dask cluster that makes rows: tcp://host:8786.", metavar="ADDRESS"),
+]
 
 # ---- What is written ------------------------------------------------------------------------------------------------
 

@@ -32,7 +32,7 @@ from dbclone.model.flow import Check, Ddl, Loaded, Sample, Verdict
 from dbclone.model.parts import Model
 from dbclone.reporting import reported
 from dbclone.results import Cloned, Planned, Trained
-from dbclone.run.local import ahead
+from dbclone.run.making import making
 from dbclone.schema.model import TableKey
 from dbclone.schema.plan import Plan, make_plan
 from dbclone.stages import Run
@@ -224,7 +224,10 @@ def _load(
     generator = make_generator(model, state, settings, verdicts=verdicts)
     counted = {key: count for key, count in generator.rows.items() if key not in state.kept}
     expected = None if state.on_existing == "append" else counted
-    with run.stage("load"), closing(ahead(generator.batches())) as batches:
+    with (
+        run.stage("load"),
+        closing(making(generator, workers=settings.workers, scheduler=settings.scheduler)) as batches,
+    ):
         loaded = load(goal, plan, model.ddl, batches, state=state, on_event=on_event, check=check)
         run.warn("load", loaded.warnings)
     return loaded, tuple(checks), generator.repaired()

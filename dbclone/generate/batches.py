@@ -8,9 +8,10 @@ or takes from what this process computed before: the same values either way.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
+from typing import Any
 
 import pyarrow as pa
 
@@ -56,6 +57,10 @@ class Generator:
         verdicts: Sequence[Verdict] = (),
     ) -> None:
         self.verdicts = tuple(verdicts)
+        self._arguments = {
+            "model": model, "seed": seed, "rows": rows, "next_keys": next_keys, "next_values": next_values,
+            "rows_before": rows_before, "verdicts": self.verdicts,
+        }  # fmt: skip
         self.shared = Shared(
             model, seed, rows or {}, next_keys or {}, next_values=next_values or {}, rows_before=rows_before or {}
         )
@@ -69,19 +74,28 @@ class Generator:
         self._emptied: dict[TableKey, tuple[tuple[str, tuple[Name, ...]], ...]] = {}
         for table in model.tables:
             self._exclude(table.table)
-        self._repaired: dict[tuple[TableKey, int, Name], Mapping[str, int]] = {}
+        self._repaired: dict[tuple[TableKey, int], dict[Name, Mapping[str, int]]] = {}
         self._copied = {copied.table: copied.rows() for copied in model.copied}
+
+    def __reduce__(self) -> tuple[Callable[..., Generator], tuple[Mapping[str, Any]]]:
+        """Travel as model, seed and numbers: whoever unpickles it makes the same batches."""
+        return _made_from, (self._arguments,)
 
     @property
     def rows(self) -> Mapping[TableKey, int]:
         """Rows that are made per table, or taken over."""
         return {**self.shared.rows, **{table: rows.num_rows for table, rows in self._copied.items()}}
 
-    def batches(self) -> Iterator[Batch]:
-        """Yield all batches, table by table in load order."""
+    def numbers(self) -> Iterator[tuple[TableKey, int]]:
+        """Yield table and number of all batches, table by table in load order."""
         for plan in self.shared.plan.tables:
             for number in range(self.batch_count(plan.table)):
-                yield self.batch(plan.table, number)
+                yield plan.table, number
+
+    def batches(self) -> Iterator[Batch]:
+        """Yield all batches, table by table in load order."""
+        for table, number in self.numbers():
+            yield self.batch(table, number)
 
     def batch_count(self, table: TableKey) -> int:
         """Return the number of batches of a table."""
@@ -106,9 +120,21 @@ class Generator:
     def repaired(self) -> dict[TableKey, dict[str, int]]:
         """Return, per table and constraint, how many rows of the batches made so far were repaired to keep it."""
         found: dict[TableKey, Counter[str]] = {}
-        for (table, *_), counts in self._repaired.items():
-            found.setdefault(table, Counter()).update(counts)
+        for table, number in self._repaired:
+            found.setdefault(table, Counter()).update(self.repaired_in(table, number))
         return {table: dict(counts) for table, counts in found.items() if counts}
+
+    def repaired_in(self, table: TableKey, number: int) -> Mapping[str, int]:
+        """Return, per constraint, how many rows of a batch made here were repaired."""
+        found: Counter[str] = Counter()
+        for counts in self._repaired.get((table, number), {}).values():
+            found.update(counts)
+        return dict(found)
+
+    def note_repaired(self, table: TableKey, number: int, counts: Mapping[str, int]) -> None:
+        """Note how many rows of a batch made elsewhere were repaired."""
+        if counts:
+            self._repaired[table, number] = {"": counts}
 
     def candidates(self, table: TableKey) -> tuple[tuple[Check, ...], pa.Table]:
         """Return the conditions on rows of a table, and for the target to judge their columns in rows not yet repaired.
@@ -153,7 +179,8 @@ class Generator:
         rows = Rows(self.references, self.layouts.of(table), number, cluster)
         rows.make_unique()
         done = rows.finished(lambda types: self._conditions(table, cluster, types))
-        self._repaired[table, number, cluster.name] = done.repaired
+        if done.repaired:
+            self._repaired.setdefault((table, number), {})[cluster.name] = done.repaired
         return done.columns
 
     def _conditions(self, table: TableKey, cluster: Cluster, types: Mapping[Name, pa.DataType]) -> Kept:
@@ -223,6 +250,10 @@ class Generator:
         if plan.primary is not None and set(plan.primary.foreign_key.columns) <= set(key):
             return True
         return any(r.unique and not r.shared and set(r.foreign_key.columns) <= set(key) for r in plan.links)
+
+
+def _made_from(arguments: Mapping[str, Any]) -> Generator:
+    return Generator(**arguments)
 
 
 def _plain_table(columns: Mapping[Name, pa.Array]) -> pa.Table:

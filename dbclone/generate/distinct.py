@@ -20,8 +20,9 @@ Integers = npt.NDArray[np.int64]
 ROUNDS = 24
 PROPOSALS = 4
 """Partners that are tried per row and round."""
-DENSE_CELLS = 50_000_000
-"""With no more combinations than this, their counts are kept in an array."""
+DENSE_CELLS = 8
+"""With no more combinations than so many a row, their counts are kept in an array: clearing a larger one takes longer
+than all the rest."""
 CHUNK_CELLS = 5_000_000
 
 
@@ -83,7 +84,7 @@ class _Counts:
         self.cells = max(cells, 1)
         families = int(family.max(initial=-1)) + 1
         self._dense = None
-        if families * self.cells <= DENSE_CELLS:
+        if families * self.cells <= DENSE_CELLS * len(family):
             self._dense = np.bincount(family * self.cells + cell, minlength=families * self.cells).astype(np.int32)
         else:
             self._codes, self._counts = np.unique(family * self.cells + cell, return_counts=True)
