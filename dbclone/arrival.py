@@ -24,6 +24,7 @@ from dbclone.events import Said
 from dbclone.generate.batches import Generator
 from dbclone.model.flow import Ddl, Verdict
 from dbclone.model.parts import Model
+from dbclone.model.rules import SequenceKey
 from dbclone.schema.model import Schema, TableKey
 from dbclone.schema.plan import Plan
 from dbclone.stages import Run
@@ -31,7 +32,7 @@ from dbclone.stages import Run
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-FREE_KEY_ROUNDS = 4
+FREE_KEY_ROUNDS = 6
 """How often values that must be unique are made anew because the target has them already."""
 
 
@@ -126,18 +127,19 @@ def rules_of(goal: Database, connection: Connection, plan: Plan, state: TargetSt
 def with_free_keys(run: Run, goal: Database, model: Model, state: TargetState, settings: Settings) -> TargetState:
     """Return the state such that no unique value that will be made is in the target already.
 
-    Values that are made by a row's index are made by higher ones. Raises TargetError if that does not help.
+    Values that are made by a row's index are made by higher ones; by ever higher ones, until codes need more characters
+    than those that are there. Raises TargetError if that does not help.
     """
-    for _ in range(FREE_KEY_ROUNDS):
+    for number in range(FREE_KEY_ROUNDS):
         with run.stage("target"), goal.connect() as connection:
             taken = _taken(goal, connection, make_generator(model, state, settings), model.plan, state)
         if not taken:
             return state
-        moved = {key: state.rows[key] + model.plan.table(key).rows for key, _, _ in taken}
+        moved = {key: state.rows[key] + 10**number * model.plan.table(key).rows for key, _, _ in taken}
         state = dataclasses.replace(state, rows={**state.rows, **moved})
     raise TargetError(
         f"rows cannot be added to {goal.name}: values that must be unique are there already; choose another --seed, "
-        "fewer rows, or --on-existing truncate",
+        "fewer rows, --on-existing truncate, or leave these tables out with --exclude",
         details=at_most([f"{table}: {count:,} values of {', '.join(columns)}" for table, columns, count in taken]),
     )
 
@@ -150,9 +152,10 @@ def _taken(
     for key in (table.table for table in plan.tables if state.rows.get(table.table) and not table.copied):
         table = plan.schema.table(key)
         referencing = {name for foreign_key in table.foreign_keys for name in foreign_key.columns}
-        numbered = {(name,) for name in table.primary_key if key in state.next_key}
-        numbered |= {(name,) for other, name in state.next_value if other == key}
-        keys = [k for k in table.uniques() if k not in numbered and not referencing & set(k)]
+        numbered = {name for name in table.primary_key if key in state.next_key}
+        numbered |= {name for other, name in state.next_value if other == key}
+        numbered = {name for name in numbered if isinstance(generator.shared.rule(key, name), SequenceKey)}
+        keys = [k for k in table.uniques() if not (numbered | referencing) & set(k)]
         for number in range(generator.batch_count(key) if keys else 0):
             rows = generator.batch(key, number).rows
             for columns in (k for k in keys if set(k) <= set(rows.column_names)):

@@ -2,7 +2,8 @@
 
 A test that asks for ``database`` runs once for every PostgreSQL server at hand: the embedded one always, and the one
 named by ``DBCLONE_TEST_POSTGRESQL`` when it is set. One that asks for ``any_server`` runs once for every kind of
-database: these and SQLite. Servers are started by the first test that needs one, so
+database: these, SQLite, and the MariaDB or MySQL server that ``DBCLONE_TEST_MARIADB`` names. Servers are started by the
+first test that needs one, so
 ``tests/unit`` starts none. Every database is named at random and dropped at the end of its test: tests may run in any
 order and side by side.
 """
@@ -16,8 +17,10 @@ import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psycopg
+import pymysql
 import pytest
 from psycopg import sql
 from sqlalchemy import URL, make_url
@@ -70,8 +73,44 @@ class SQLiteFiles:
         Path(str(make_url(url).database)).unlink(missing_ok=True)
 
 
-AnyServer = Server | SQLiteFiles
-KINDS = [*SERVERS, "sqlite"]
+@dataclass(frozen=True, kw_only=True)
+class MariaDBServer:
+    """A MariaDB or MySQL server on which databases are made and dropped."""
+
+    maintenance: URL
+    name: str = "mariadb"
+
+    def create_database(self) -> str:
+        """Create a database with a random name and return its URL."""
+        url = self.maintenance.set(database=f"dbclone_test_{uuid.uuid4().hex[:12]}")
+        self._execute(f"CREATE DATABASE `{url.database}` CHARACTER SET utf8mb4")
+        return url.render_as_string(hide_password=False)
+
+    def drop_database(self, url: str) -> None:
+        """Drop the database of ``url``."""
+        self._execute(f"DROP DATABASE IF EXISTS `{make_url(url).database}`")
+
+    def _execute(self, statement: str) -> None:
+        with contextlib.closing(mariadb_connection(self.maintenance)) as connection:
+            connection.cursor().execute(statement)
+
+
+def mariadb_connection(url: URL) -> Any:
+    """Return a connection of PyMySQL to the database of ``url``."""
+    return pymysql.connect(
+        host=url.host,
+        port=url.port or 3306,
+        user=url.username,
+        password=url.password or "",
+        database=url.database,
+        charset="utf8mb4",
+        autocommit=True,
+    )
+
+
+AnyServer = Server | SQLiteFiles | MariaDBServer
+MARIADB = os.environ.get("DBCLONE_TEST_MARIADB")
+KINDS = [*SERVERS, "mariadb", "sqlite"]
 """Every kind of database there is a dialect for; a server that is not at hand is skipped, and pytest says so."""
 
 
@@ -80,6 +119,10 @@ def any_server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPath
     """Each kind of database, in turn."""
     if request.param == "sqlite":
         return SQLiteFiles(folder=tmp_path_factory.mktemp("sqlite"))
+    if request.param == "mariadb":
+        if MARIADB is None:
+            pytest.skip("no MariaDB or MySQL server: DBCLONE_TEST_MARIADB names none")
+        return MariaDBServer(maintenance=make_url(MARIADB).set(drivername="mysql+pymysql"))
     return _postgresql(request, request.param)
 
 

@@ -218,9 +218,30 @@ def _constraints(render: Render, metadata: sa.MetaData, schema: Schema) -> Itera
         for index in sorted(table.indexes, key=lambda index: str(index.name)):
             definition = render(CreateIndex(index))
             yield Statement(kind="INDEX", name=str(index.name), sql=definition, table=_key(table, schema))
-    for table in tables:
+    for table, known in zip(tables, schema.tables, strict=True):
         parents = {key: key.elements[0].target_fullname.rpartition(".")[0] for key in table.foreign_key_constraints}
-        yield from add("FK CONSTRAINT", [key for key, parent in parents.items() if parent in metadata], table)
+        keys = [key for key, parent in parents.items() if parent in metadata]
+        yield from add("FK CONSTRAINT", [*keys, *_keys_of_partitions(table, known, schema)], table)
+
+
+def _keys_of_partitions(reflected: sa.Table, table: Table, schema: Schema) -> Iterator[sa.ForeignKeyConstraint]:
+    """Yield the foreign keys that only the partitions of a table have: here they are one table."""
+    there = {str(key.name) for key in reflected.foreign_key_constraints}
+    for key in table.foreign_keys:
+        if key.name in there or key.declared:
+            continue
+        parent = _metadata_key(schema.table(key.parent))
+        made = sa.ForeignKeyConstraint(
+            key.columns,
+            [f"{parent}.{name}" for name in key.parent_columns],
+            name=key.name,
+            ondelete=key.on_delete,
+            deferrable=key.deferrable or None,
+            initially="DEFERRED" if key.initially_deferred else None,
+            match="FULL" if key.match_full else None,
+        )
+        reflected.append_constraint(made)
+        yield made
 
 
 def _metadata_key(table: Table) -> str:

@@ -24,7 +24,7 @@ from dbclone.db.connect import Database
 from dbclone.db.ddl import refuse_ddl
 from dbclone.db.dialects.base import Dialect, Fault
 from dbclone.db.target import Script, TargetState
-from dbclone.errors import LoadError, TargetError
+from dbclone.errors import ConnectError, LoadError, TargetError, at_most
 from dbclone.model.flow import Batch, Ddl, Loaded, Statement
 from dbclone.schema.model import ForeignKey, Schema, Table, TableKey
 from dbclone.schema.plan import Backfill, Load, Plan, Suspend
@@ -85,7 +85,7 @@ def load(
             refuse_ddl(target, connection, ddl)
             connection.rollback()
         loader = _Loader(connection, target.dialect, plan, on_event or _ignore)
-        with loader.translated(), connection.begin():
+        with loader.translated(), loader.removed_if_failed(target), connection.begin():
             target.dialect.begin_load(connection)
             if state.is_new and ddl is not None:
                 loader.into_new(ddl, batches, state)
@@ -104,7 +104,11 @@ def undone(target: Database, plan: Plan, ddl: Ddl | None, *, state: TargetState)
     """
     with target.connect() as connection:
         loader = _Loader(connection, target.dialect, plan, _ignore)
-        with loader.translated(), connection.begin() as transaction:
+        with (
+            loader.translated(),
+            loader.removed(target),
+            connection.begin() as transaction,
+        ):
             target.dialect.begin_load(connection)
             if state.is_new and ddl is not None:
                 loader.define(ddl)
@@ -149,6 +153,7 @@ class _Loader:
         self.doing = ""
         self.sent: list[_Sent] = []
         self.warnings: list[str] = []
+        self.made: list[Statement] = []
 
     # ---- The two ways ----------------------------------------------------------------------------------------------
 
@@ -247,6 +252,7 @@ class _Loader:
                     self._fill_view(statement)
                 else:
                     self.dialect.execute(self.connection, statement.sql)
+            self.made.append(statement)
 
     def _fill_view(self, statement: Statement) -> None:
         """Fill a materialized view; one that the twin's rows do not allow stays empty, and a warning says so.
@@ -309,6 +315,40 @@ class _Loader:
         self.rows[batch.table] += rows.num_rows
         total = self.plan.table(batch.table).rows
         self.on_event(LoadEvent(part="rows", table=batch.table, rows=self.rows[batch.table], total=total))
+
+    # ---- Undoing what a rollback does not ----------------------------------------------------------------------------
+
+    @contextmanager
+    def removed_if_failed(self, target: Database) -> Iterator[None]:
+        """Drop what was made if the block fails; it is the run's own, since the target had none of the tables."""
+        try:
+            yield
+        except BaseException:
+            self._remove(target)
+            raise
+
+    @contextmanager
+    def removed(self, target: Database) -> Iterator[None]:
+        """Drop what was made at the end of the block, however that comes."""
+        try:
+            yield
+        finally:
+            self._remove(target)
+
+    def _remove(self, target: Database) -> None:
+        if self.dialect.transactional_ddl or not self.made:
+            return
+        try:
+            # Another connection: this one may be lost.
+            with target.connect() as connection:
+                self.dialect.remove(connection, self.made)
+        except Exception as error:
+            if self.dialect.fault(error) is None and not isinstance(error, ConnectError):
+                raise
+            raise LoadError(
+                "the load failed, and what it had made at the target could not be dropped again: drop it by hand",
+                details=at_most([f"{statement.kind.lower()} {statement.name}" for statement in self.made]),
+            ) from None
 
     # ---- Time and errors -------------------------------------------------------------------------------------------
 

@@ -93,6 +93,11 @@ def migrate(connection: sa.Connection, dialect: Dialect, wanted: Wanted) -> Migr
 
     Raises TargetError for what cannot be carried out; the transaction is lost then.
     """
+    if not dialect.transactional_ddl:
+        raise TargetError(
+            "this kind of database commits each change of a definition by itself, so a migration could not be undone: "
+            "carry out by hand what dbclone diff proposes, or use an empty database"
+        )
     return _Migrator(connection, dialect, wanted).migrate()
 
 

@@ -49,7 +49,7 @@ class TargetState:
 
     ``is_new``: it has none of the tables. ``next_key``: per table whose primary key is one integer column, the first
     value that is free above those that stay (1 where none do); ``next_value``: the same for other columns of integers
-    that are unique. ``rows`` counts the rows that stay, per table.
+    in a unique key. ``rows`` counts the rows that stay, per table.
 
     ``emptied`` are the tables whose rows are deleted first; ``kept`` those of bookkeeping that stay as they are, since
     they tell how the target itself was built. ``explained`` says, for people, what is done to what is there.
@@ -277,12 +277,16 @@ def _next_keys(connection: sa.Connection, dialect: Dialect, tables: Sequence[Tab
 def _next_values(
     connection: sa.Connection, dialect: Dialect, tables: Sequence[Table]
 ) -> dict[tuple[TableKey, str], int]:
-    return {
-        (table.key, key[0]): _after_largest(connection, dialect, table, key[0])
+    counted = {
+        (table.key, name): table
         for table in tables
         for key in table.uniques()
-        if len(key) == 1 and key != table.primary_key and table.column(key[0]).kind == "integer"
+        for name in key
+        if table.column(name).kind == "integer"
+        and (key != table.primary_key or len(key) > 1)
+        and not any(name in foreign_key.columns for foreign_key in table.foreign_keys)
     }
+    return {(key, name): _after_largest(connection, dialect, table, name) for (key, name), table in counted.items()}
 
 
 def _after_largest(connection: sa.Connection, dialect: Dialect, table: Table, name: str) -> int:

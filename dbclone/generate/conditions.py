@@ -187,9 +187,12 @@ class Keeping:
     ) -> dict[Name, pa.Array]:
         """Return the columns with those of a key drawn again in some rows; a try of round ``number``.
 
-        Later rounds make numbers that no row has, and NULL. Rows that would break a condition or a key stay.
+        Later rounds take what other rows refer to, make numbers that no row has, and NULL. Rows that would break a
+        condition or a key stay.
         """
         names = [name for name in key.reads if name in freedom.free | freedom.keyed]
+        if number > MOST_ROUNDS // 6 or not names:
+            names += [name for link in freedom.links if set(link) & set(key.reads) for name in link]
         some = draws.of(names, len(rows))
         if number > MOST_ROUNDS // 3:
             some |= self._unheard_of(names, columns, len(rows))

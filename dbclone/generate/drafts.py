@@ -17,7 +17,7 @@ from dbclone.generate import links, unique
 from dbclone.generate.custom import expression_values
 from dbclone.generate.layout import Layout
 from dbclone.generate.nulls import null_draws
-from dbclone.generate.polymorphic import referred_values
+from dbclone.generate.polymorphic import Referred, referred, referred_values
 from dbclone.generate.shared import Name
 from dbclone.generate.values import values_at
 from dbclone.model.rules import ExpressionRule, Learned, Numbered, PolymorphicKey, Referenced, Rule
@@ -36,7 +36,10 @@ DRAWN_AGAIN = 40
 
 
 class Draft:
-    """A batch of one table. ``parents`` holds, per foreign key asked for, each row's parent (−1: none)."""
+    """A batch of one table. ``parents`` holds, per foreign key asked for, each row's parent (−1: none).
+
+    ``instead`` are rules that the batch has of its own, ``polymorphic`` what pairs of a type and an id refer to.
+    """
 
     def __init__(self, references: References, layout: Layout, number: int) -> None:
         self.references, self.shared, self.table, self.number = references, references.shared, layout.table, number
@@ -47,6 +50,8 @@ class Draft:
         self.parents: dict[str, Integers] = {}
         self.made: dict[Name, pa.Array] = {}
         self.draws: dict[Name, Integers] = {}
+        self.instead: dict[Name, Rule] = {}
+        self.polymorphic: dict[Name, Referred] = {}
 
     @property
     def index(self) -> Integers:
@@ -58,7 +63,8 @@ class Draft:
     def column(self, name: Name) -> pa.Array:
         """Return a column's values, made once."""
         if name not in self.made:
-            self.made[name] = self._make(self.shared.rule(self.table, name), self.described.column(name))
+            rule = self.instead.get(name) or self.shared.rule(self.table, name)
+            self.made[name] = self._make(rule, self.described.column(name))
         return self.made[name]
 
     def _make(self, rule: Rule, column: Column) -> pa.Array:
@@ -73,11 +79,19 @@ class Draft:
                 rule, self.described, {name: self.column(name) for name in rule.columns}, self.shared.schema.dialect
             )
         if isinstance(rule, PolymorphicKey):
-            return referred_values(rule, self.column(rule.type_column), self._index_of(rule.column), self.references)
+            index = self._index_of(rule.column)
+            return referred_values(rule, self.referred(rule).chosen, index, self.references)
         return values_at(
             rule, column, index=self._index_of(rule.column), streams=self.shared.streams,
             name=self.shared.stream_name(self.table, column.name), scores=self.own_scores(rule),
         )  # fmt: skip
+
+    def referred(self, rule: PolymorphicKey) -> Referred:
+        """Return the rows that a polymorphic pair refers to, chosen once."""
+        if rule.column not in self.polymorphic:
+            types, index = self.column(rule.type_column), self._index_of(rule.column)
+            self.polymorphic[rule.column] = referred(rule, types, index, self.references)
+        return self.polymorphic[rule.column]
 
     def _index_of(self, column: Name) -> Integers:
         """Return the index by which a column's values are made: another one for rows that were drawn again."""

@@ -16,13 +16,17 @@ from dbclone.generate.clusters import Cluster
 from dbclone.generate.conditions import Conditions, Finished, Keeping
 from dbclone.generate.custom import expression_values
 from dbclone.generate.drafts import Draft
+from dbclone.generate.keys import fit_to_rows
 from dbclone.generate.layout import Layout
 from dbclone.generate.references import References
-from dbclone.generate.separation import separate
-from dbclone.generate.shared import Name, is_distinct
+from dbclone.generate.separation import impossible, separate
+from dbclone.generate.shared import SPELLED, Name, is_distinct
 from dbclone.model.rules import ExpressionRule, Numbered, Omitted
 
 Integers = npt.NDArray[np.int64]
+
+ROUNDS = 6
+"""So often keys that share columns are kept one after the other."""
 
 
 class Rows(Draft):
@@ -61,17 +65,36 @@ class Rows(Draft):
         self._keep_unique([key for key in self.described.uniques() if self.cluster.keeps(key)])
 
     def _keep_unique(self, keys: Sequence[Sequence[Name]]) -> None:
-        for key in keys:
-            rules = [self.shared.rule(self.table, name) for name in key]
-            if any(is_distinct(rule) or isinstance(rule, Numbered | Omitted) for rule in rules):
-                continue
-            codes = unique.tuple_codes([self.column(name) for name in key], len(self.scores))
-            if len(unique.repeats(codes)):
-                try:
-                    separate(self, key, self.shared.streams.generator("unique", self.table, *key, self.number))
-                except PlanError:
-                    if not self._spread(key):
-                        raise
+        """Change rows until none of the keys repeats.
+
+        What is changed for one key may repeat another that was kept before: in later rounds, what other keys read
+        stays where it can.
+        """
+        for number in range(ROUNDS):
+            repeated = [key for key in keys if self._repeats(key)]
+            for key in repeated:
+                others = {name for other in keys if other != key for name in other}
+                if self._repeats(key):
+                    self._separate(key, number, stay=frozenset(others if number else ()))
+            if not repeated:
+                return
+        if repeated := [key for key in keys if self._repeats(key)]:
+            raise impossible(self, repeated[0], "what keeps it apart repeats another key")
+
+    def _repeats(self, key: Sequence[Name]) -> bool:
+        rules = [self.shared.rule(self.table, name) for name in key]
+        if any(is_distinct(rule) or isinstance(rule, Numbered | Omitted) for rule in rules):
+            return False
+        return bool(len(unique.repeats(unique.tuple_codes([self.column(name) for name in key], len(self.scores)))))
+
+    def _separate(self, key: Sequence[Name], number: int, *, stay: frozenset[Name]) -> None:
+        again = (str(number),) if number else ()
+        random = self.shared.streams.generator("unique", self.table, *key, *again, self.number)
+        try:
+            separate(self, key, random, stay=stay)
+        except PlanError:
+            if not self._spread(key):
+                raise
 
     def _spread(self, key: Sequence[Name]) -> bool:
         """Move numbers and times of repeated rows to the next ones that are free; return whether that succeeded.
@@ -95,7 +118,23 @@ class Rows(Draft):
                 self.scores[rows, scores.index(name)] = random.standard_normal(len(rows))
             else:
                 self.draws.setdefault(name, np.zeros(len(self.scores), dtype=np.int64))[rows] += 1
+                self.polymorphic.pop(name, None)
         self.forget(names)
+
+    def tell_apart(self, name: Name) -> bool:
+        """Give every row a text of its own in a column, one made by its index; return whether it is one of texts.
+
+        Raises PlanError if there are not so many.
+        """
+        rule = self.shared.rule(self.table, name)
+        if not isinstance(rule, SPELLED):
+            return False
+        rows = int(self.shared.index_of(self.table, name, self.index).max(initial=0)) + 1
+        own = replace(rule, unique=True)
+        self.instead[name] = fit_to_rows(own, self.described.column(name), rows=rows, name=(self.table, name))
+        self.draws.pop(name, None)
+        self.forget([name])
+        return True
 
     def forget(self, names: Sequence[Name]) -> None:
         """Have columns made anew when they are asked for."""

@@ -8,6 +8,7 @@ again.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,7 @@ import numpy.typing as npt
 from scipy.special import ndtr, ndtri
 
 from dbclone.errors import PlanError
-from dbclone.generate import links, unique
+from dbclone.generate import links, polymorphic, unique
 from dbclone.generate.distinct import Cells, any_cells, spread
 from dbclone.generate.shared import Name, is_computed
 from dbclone.model.marginal import SCORE_LIMIT
@@ -51,22 +52,47 @@ class Part:
         return int((self.cells.high - self.cells.low)[self.chosen >= 0].min(initial=MOST))
 
 
-def separate(rows: Rows, key: Sequence[Name], random: np.random.Generator) -> None:
-    """Change a batch until no two of its rows share the key. Raises PlanError if that cannot be.
+def separate(
+    rows: Rows, key: Sequence[Name], random: np.random.Generator, *, stay: frozenset[Name] = frozenset()
+) -> None:
+    """Change a batch until no two of its rows share the key, if possible not in the columns ``stay``.
 
-    Rows that nobody refers to yet are taken into use only where the others do not suffice.
+    Raises PlanError if that cannot be.
     """
+    own = rows.cluster.columns.intersection(key)
+    if own & stay and own - stay:
+        with suppress(PlanError):
+            _separate(rows, key, own - stay, random)
+            return
+    _separate(rows, key, own, random)
+
+
+def _separate(rows: Rows, key: Sequence[Name], movable: frozenset[Name], random: np.random.Generator) -> None:
+    """Change the columns ``movable`` of a key until no two rows share it.
+
+    Rows that nobody refers to yet are taken into use only where the others do not suffice; values that are no parts
+    are drawn again where the parts do not, and texts that still repeat are made to differ.
+    """
+    reason = "nothing in it can be drawn again"
     for everyone in (False, True):
-        parts = sorted(_parts(rows, key, random, everyone=everyone), key=lambda part: part.size)
+        found = _parts(rows, key, random, everyone=everyone)
+        parts = [part for part in found if movable.issuperset(set(part.columns).intersection(key))]
+        parts.sort(key=lambda part: part.size)
         try:
             _spread(rows, key, parts, random)
         except ValueError as error:
-            if everyone:
-                raise _impossible(rows, key, str(error)) from error
+            reason = str(error)
         else:
+            if parts:
+                return
             break
-    if not parts:
-        _redraw(rows, key, random)
+    moved = {name for part in parts for name in part.columns}
+    drawn = [name for name in key if name in movable - moved and _is_drawn(rows, name)]
+    if drawn and _redraw(rows, key, drawn, random):
+        return
+    if any(rows.tell_apart(name) for name in drawn):
+        return
+    raise impossible(rows, key, reason if parts or not drawn else "its values have too few combinations")
 
 
 def _spread(rows: Rows, key: Sequence[Name], parts: Sequence[Part], random: np.random.Generator) -> None:
@@ -95,9 +121,13 @@ def _parts(rows: Rows, key: Sequence[Name], random: np.random.Generator, *, ever
         and (rows.table, reference.foreign_key.name) in rows.shared.links
         and rows.shared.links[rows.table, reference.foreign_key.name].tree is None
     ]
+    mine = [rows.shared.rule(rows.table, name) for name in key if name in rows.cluster.columns]
+    pairs = [rule for rule in mine if isinstance(rule, PolymorphicKey)]
+    parts += [_polymorphic(rows, rule, random, everyone=everyone) for rule in pairs]
+    settled = shared | {rule.type_column for rule in pairs}
     for name in key:
         rule = rows.shared.rule(rows.table, name)
-        if not isinstance(rule, Learned) or rows.own_scores(rule) is None or name in shared:
+        if not isinstance(rule, Learned) or rows.own_scores(rule) is None or name in settled:
             continue
         if name not in rows.cluster.columns:
             continue
@@ -159,11 +189,7 @@ def _labelled(rows: Rows, rule: Learned, random: np.random.Generator) -> Part:
 
     def take(cells: Integers) -> None:
         moved = np.flatnonzero(cells != chosen)
-        low, high = marginal.edges[cells[moved] + first], marginal.edges[cells[moved] + first + 1]
-        share = low + (high - low) * (0.01 + 0.98 * random.random(len(moved)))
-        rows.scores = rows.scores.copy()
-        rows.scores[moved, place] = np.clip(ndtri(share), -SCORE_LIMIT, SCORE_LIMIT)
-        rows.forget([rule.column])
+        _label(rows, rule, moved, cells[moved] + first, random)
 
     return Part(
         columns=(rule.column,),
@@ -174,19 +200,67 @@ def _labelled(rows: Rows, rule: Learned, random: np.random.Generator) -> Part:
     )
 
 
-def _redraw(rows: Rows, key: Sequence[Name], random: np.random.Generator) -> None:
-    """Draw values of a key again where they repeat."""
-    drawn = [name for name in key if name in rows.cluster.columns and _is_drawn(rows, name)]
-    if not drawn:
-        raise _impossible(rows, key, "nothing in it can be drawn again")
+def _label(rows: Rows, rule: Learned, moved: Integers, segments: Integers, random: np.random.Generator) -> None:
+    """Give some rows scores within other segments of a marginal."""
+    marginal, place = rule.marginal, rows.shared.model.table(rows.table).scores.index(rule.column)
+    low, high = marginal.edges[segments], marginal.edges[segments + 1]
+    share = low + (high - low) * (0.01 + 0.98 * random.random(len(moved)))
+    rows.scores = rows.scores.copy()
+    rows.scores[moved, place] = np.clip(ndtri(share), -SCORE_LIMIT, SCORE_LIMIT)
+    rows.forget([rule.column])
+
+
+def _polymorphic(rows: Rows, rule: PolymorphicKey, random: np.random.Generator, *, everyone: bool) -> Part:
+    """Return a polymorphic id as a part of a key; cells are the rows of the table that the row's type names.
+
+    With ``everyone`` those of the other tables, too: the type then goes with the id.
+    """
+    now = rows.referred(rule)
+    chosen = np.where(rows.column(rule.column).is_valid().to_numpy(zero_copy_only=False), now.chosen, -1)
+    types = rows.shared.rule(rows.table, rule.type_column)
+    movable = everyone and isinstance(types, Learned) and types.column in rows.cluster.columns
+    segments = _segments(rows, rule, types) if movable and isinstance(types, Learned) else None
+    number = polymorphic.cells(rule, rows.references)
+
+    def take(found: Integers) -> None:
+        cells = np.where(found < 0, now.chosen, found)
+        if isinstance(types, Learned) and segments is not None:
+            moved = np.flatnonzero((cells >= 0) & ((cells < now.low) | (cells >= now.high)))
+            _label(rows, types, moved, segments[cells[moved]], random)
+        rows.polymorphic[rule.column] = replace(now, chosen=cells)
+        rows.forget([rule.column])
+
+    return Part(
+        columns=(rule.column, rule.type_column) if segments is not None else (rule.column,),
+        chosen=chosen,
+        cells=any_cells(number, len(chosen))
+        if segments is not None
+        else Cells(number=number, low=now.low, high=now.high, avoid=np.full(len(chosen), -1, dtype=np.int64)),
+        scores=random.random(len(chosen)),
+        take=take,
+    )
+
+
+def _segments(rows: Rows, rule: PolymorphicKey, types: Learned) -> Integers | None:
+    """Return, per cell, the segment of the type's marginal that names its table; None if one has no such segment."""
+    if rows.own_scores(types) is None:
+        return None
+    labels = [None if np.isnan(at) else types.categories[int(at)] for at in types.marginal.low]
+    if any(target.label not in labels for target in rule.targets):
+        return None
+    sizes = [rows.shared.rows.get(target.table, 0) for target in rule.targets]
+    return np.repeat([labels.index(target.label) for target in rule.targets], sizes)
+
+
+def _redraw(rows: Rows, key: Sequence[Name], drawn: Sequence[Name], random: np.random.Generator) -> bool:
+    """Draw values of a key again where they repeat; return whether that succeeded."""
 
     def codes(some: Integers | None) -> Integers:
         if some is not None:
             rows.draw_again(drawn, some, random)
         return unique.tuple_codes([rows.column(name) for name in key], len(rows.scores))
 
-    if not unique.redraw(codes):
-        raise _impossible(rows, key, "its values have too few combinations")
+    return unique.redraw(codes)
 
 
 def _is_drawn(rows: Rows, name: Name) -> bool:
@@ -194,7 +268,8 @@ def _is_drawn(rows: Rows, name: Name) -> bool:
     return isinstance(rule, Learned | PolymorphicKey) or is_computed(rule)
 
 
-def _impossible(rows: Rows, key: Sequence[Name], why: str) -> PlanError:
+def impossible(rows: Rows, key: Sequence[Name], why: str) -> PlanError:
+    """Return the error about a key that cannot be kept."""
     return PlanError(
         f"{rows.table}: {len(rows.scores):,} rows cannot be unique in ({', '.join(key)}): {why}; "
         f"lower --rows {rows.table}"

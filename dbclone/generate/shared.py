@@ -39,6 +39,9 @@ from dbclone.schema.roles import Place, origin, sources
 
 Name = str
 
+SPELLED = CodeRule | PersonalRule | TextRule | SecretRule | BinaryRule
+"""Rules that can be told to make values that all differ, by their index."""
+
 ENDS = 1_000
 """Rows at either end of a sequence that are judged by a CHECK."""
 
@@ -98,15 +101,15 @@ class Shared:
         rules = []
         for rule in self.model.table(table).rules:
             start = next_values.get((table, rule.column), first)
-            texts = CodeRule | PersonalRule | TextRule | SecretRule | BinaryRule
-            if rule.column in distinct and isinstance(rule, texts):
+            if rule.column in distinct and isinstance(rule, SPELLED):
                 rule = dataclasses.replace(rule, unique=True)
             if rule.column in filled and not isinstance(rule, Learned | Referenced | Numbered | Omitted | NullRule):
                 rule = without_nulls(rule)
-            if start is not None and isinstance(rule, SequenceKey):
-                rule = dataclasses.replace(rule, start=start)
-            name = (table, rule.column)
-            before = 0 if isinstance(rule, SequenceKey | LabelKey) else self._rows_before.get(table, 0)
+            name, before = (table, rule.column), self._rows_before.get(table, 0)
+            if isinstance(rule, SequenceKey):
+                after = rule.start + rule.step * before
+                rule = dataclasses.replace(rule, start=after if start is None else start)
+            before = 0 if isinstance(rule, SequenceKey | LabelKey) else before
             rule = fit_to_rows(rule, described.column(rule.column), rows=self.rows[table] + before, name=name)
             if start is not None and isinstance(rule, SequenceKey) and rule.start != start:
                 raise PlanError(

@@ -22,6 +22,8 @@ Integers = npt.NDArray[np.int64]
 
 NUMBERED_SHARE = 0.9
 """From this share of groups on that are counted without a gap, a column counts."""
+FEW_ROWS = 20
+"""In fewer rows, numbers are all different by chance."""
 STEPS = (1, 2, 5, 10, 100)
 
 
@@ -48,8 +50,10 @@ def key_rules(
             rules[pair.column] = _polymorphic(pair, plan, sample, source_rows)
     for unique in table.uniques():
         own = [name for name in unique if name not in rules and name in sample.rows.column_names]
-        if len(unique) == 1 and own:
-            rules[own[0]] = make_rule(table.column(own[0]), classes[own[0]], sample.rows[own[0]], unique=True)
+        counted = [name for name in own if _is_counted(name, unique, table, plan, sample)]
+        if (len(unique) == 1 and own) or counted:
+            name = (counted or own)[0]
+            rules[name] = make_rule(table.column(name), classes[name], sample.rows[name], unique=True)
         elif len(unique) > 1 and set(unique) <= set(sample.rows.column_names):
             for name in own:
                 if table.column(name).kind == "integer" and name not in rules:
@@ -60,6 +64,23 @@ def key_rules(
                         rules[name] = rule
                         break
     return rules
+
+
+def _is_counted(name: str, unique: Sequence[str], table: Table, plan: TablePlan, sample: TableSample) -> bool:
+    """Whether all rows are numbered in one column of a key: then it is a key by itself, whatever other columns say.
+
+    As where a table is partitioned by a column that its primary key has to hold for that. Without a sequence, numbers
+    of rows with different values elsewhere in the key say so: those of one family may be counted within it.
+    """
+    column, values = table.column(name), sample.rows[name]
+    if column.kind != "integer" or len(pc.unique(values)) != len(values) or not len(values) or values.null_count:
+        return False
+    if column.filled_by_sequence:
+        return True
+    others = [sample.rows[other] for other in unique if other != name and other in sample.rows.column_names]
+    ends = pc.min_max(values).as_py()
+    is_dense = ends["max"] - ends["min"] < 2 * plan.source_rows
+    return is_dense and len(values) >= FEW_ROWS and len(others) > 0 and len(np.unique(group_codes(others))) > 1
 
 
 # ---- Numbers within a group -----------------------------------------------------------------------------------------

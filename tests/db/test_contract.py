@@ -33,7 +33,7 @@ from dbclone.pipeline import clone
 from dbclone.results import Cloned
 from dbclone.schema.model import Schema, TableKey
 from dbclone.schema.plan import PlanOptions, make_plan
-from tests.conftest import AnyServer
+from tests.conftest import AnyServer, mariadb_connection
 
 SHOP = Path(__file__).parents[1] / "end_to_end" / "shop.sql"
 Query = Callable[[str, str], list[tuple[Any, ...]]]
@@ -51,6 +51,12 @@ def query_sqlite(url: str, statement: str) -> list[tuple[Any, ...]]:
         found = connection.execute(statement).fetchall()
         connection.commit()
         return found
+
+
+def query_mariadb(url: str, statement: str) -> list[tuple[Any, ...]]:
+    with closing(mariadb_connection(make_url(url))) as connection, connection.cursor() as cursor:
+        cursor.execute(statement)
+        return list(cursor.fetchall())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,6 +94,30 @@ POSTGRESQL = Kit(
 KITS = {
     "embedded": POSTGRESQL,
     "postgresql": POSTGRESQL,
+    "mariadb": Kit(
+        fill=lambda url: load_example("kitchen_sink_mysql", url) and None,
+        query=query_mariadb,
+        definition="SELECT table_name, ordinal_position, column_name, column_type, is_nullable, column_default, extra, "
+        "collation_name, column_comment, generation_expression FROM information_schema.columns "
+        "WHERE table_schema = database() "
+        "UNION ALL SELECT table_name, seq_in_index, index_name, index_type, column_name, sub_part, non_unique, '', '', "
+        "'' FROM information_schema.statistics WHERE table_schema = database() "
+        "UNION ALL SELECT table_name, 0, constraint_name, constraint_type, '', '', '', '', '', '' "
+        "FROM information_schema.table_constraints WHERE table_schema = database() "
+        "UNION ALL SELECT constraint_name, 0, table_name, check_clause, '', '', '', '', '', '' "
+        "FROM information_schema.check_constraints WHERE constraint_schema = database() "
+        "UNION ALL SELECT trigger_name, action_order, event_object_table, action_statement, action_timing, "
+        "event_manipulation, '', '', '', '' FROM information_schema.triggers WHERE trigger_schema = database() "
+        "UNION ALL SELECT routine_name, 0, routine_type, routine_definition, '', '', '', '', '', '' "
+        "FROM information_schema.routines WHERE routine_schema = database() "
+        "UNION ALL SELECT table_name, 0, partition_name, partition_description, '', '', '', '', '', '' "
+        "FROM information_schema.partitions WHERE table_schema = database() AND partition_name IS NOT NULL "
+        "ORDER BY 1, 2, 3, 4",
+        broken="SELECT l.order_id FROM order_line l LEFT JOIN product p ON p.sku = l.sku WHERE p.sku IS NULL "
+        "UNION ALL SELECT o.id FROM `order` o LEFT JOIN customer c ON c.id = o.customer_id WHERE c.id IS NULL "
+        "UNION ALL SELECT s.id FROM staff s LEFT JOIN store t ON t.id = s.store_id WHERE t.id IS NULL",
+        small=tuple(statement.replace("TIMESTAMP", "DATETIME(3)").replace("FLOAT", "DOUBLE") for statement in SMALL),
+    ),
     "sqlite": Kit(
         fill=lambda url: load_example("kitchen_sink_sqlite", url) and None,
         query=query_sqlite,

@@ -375,6 +375,21 @@ def test_the_portable_definition_has_the_sequences_that_defaults_use(
     assert query(target, "INSERT INTO t (v) VALUES (1), (1) RETURNING id, n") == [(1, 1), (2, 2)]
 
 
+def test_the_portable_definition_has_the_foreign_keys_that_only_partitions_have(
+    database: str, make_database: Callable[[], str]
+) -> None:
+    execute(
+        database,
+        "CREATE TABLE person (id int PRIMARY KEY); CREATE TABLE t (id int, person_id int) PARTITION BY RANGE (id); "
+        "CREATE TABLE t_1 PARTITION OF t FOR VALUES FROM (0) TO (9); "
+        "ALTER TABLE t_1 ADD CONSTRAINT whose FOREIGN KEY (person_id) REFERENCES person ON DELETE SET NULL",
+    )
+    target = make_database()
+    replay(target, definition(database, prefer="portable"))
+    found = query(target, "SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conname = 'whose'")
+    assert found == [("FOREIGN KEY (person_id) REFERENCES person(id) ON DELETE SET NULL",)]
+
+
 def test_the_portable_definition_lists_what_it_cannot_carry(workshop: str) -> None:
     lost = definition(workshop, prefer="portable").lost
     kinds = {line.partition(":")[0]: line.partition(": ")[2] for line in lost}

@@ -17,7 +17,7 @@ from alembic.operations import Operations, ops
 from dbclone.db.connect import Database, open_database
 from dbclone.db.drift import Scope, differences, read_definitions, scope_of
 from dbclone.db.migrate import Migration, Wanted, migrate, proposals, read_wanted, refuse_remaining, rehearsed
-from dbclone.db.reprint import normalised
+from dbclone.db.reprint import as_written, normalised
 from dbclone.db.revision import write_revision
 from dbclone.errors import TargetError
 from dbclone.model.flow import Difference
@@ -135,6 +135,29 @@ def test_what_is_printed_in_other_words_after_a_restore_does_not_differ(
     assert normalised(other) == normalised(line)
     with open_database(database) as one, open_database(target) as two:
         assert found(one, two) == ()
+
+
+def test_lists_of_varchar_come_back_as_they_were_printed(database: str, make_database: Callable[[], str]) -> None:
+    execute(
+        database,
+        "CREATE TABLE t (s varchar(10) CHECK (s IN ('a', 'it''s')) CHECK (s NOT IN ('\"x', 'y')), n int, "
+        "CHECK (n::text = ANY (ARRAY['1'::varchar, '2'])), CHECK (upper(s) <> ALL ('{a,b}')))",
+    )
+    (table,) = _tables(database)
+    target = make_database()
+    execute(target, f"CREATE TABLE t (s varchar(10), n int, {', '.join(map(as_written, _checks(table)))})")
+    assert sorted(_checks(*_tables(target))) == sorted(_checks(table))
+
+
+def test_what_is_quoted_is_no_list_of_varchar() -> None:
+    text = "= ANY ((ARRAY['a'::character varying])::text[])"
+    for quoted in (f"$body$x {text}$body$", '"' + text + '"', "'" + text.replace("'", "''") + "'"):
+        assert as_written(quoted) == quoted
+    assert as_written(f"$$ {text} $$ {text}") == f"$$ {text} $$ = ANY (ARRAY['a'::character varying])"
+
+
+def _checks(table: Any) -> list[str]:
+    return [text for name, text in table.parts.items() if name.startswith("check ")]
 
 
 def _tables(url: str) -> list[Any]:

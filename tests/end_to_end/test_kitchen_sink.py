@@ -184,6 +184,15 @@ def test_a_polymorphic_pair_names_what_there_is(cloned: Cloned) -> None:
     assert cloned.both(kinds) == ("course,student", "course,student")
 
 
+def test_a_polymorphic_pair_that_is_unique_takes_every_row_once(cloned: Cloned) -> None:
+    for label, table in (("Namespace", "namespace"), ("Project", "project")):
+        missing = (
+            f"SELECT count(*) FROM applications.{table} t LEFT JOIN applications.route r "
+            f"ON r.source_type = '{label}' AND r.source_id = t.id WHERE r.id IS NULL"
+        )
+        assert cloned.both(missing) == (0, 0), table
+
+
 def test_keys_stay_within_their_types(cloned: Cloned) -> None:
     for table in ("edge_small", "edge_integer", "edge_big"):
         there, here = cloned.both(f"SELECT count(DISTINCT id) FROM keys.{table}")

@@ -11,12 +11,13 @@ from dbclone.db.dialects.base import Dialect
 from dbclone.errors import ConfigurationError
 
 DIALECTS = {
+    "mysql": ("dbclone.db.dialects.mysql", "MySQL"),
     "postgresql": ("dbclone.db.dialects.postgresql", "PostgreSQL"),
     "sqlite": ("dbclone.db.dialects.sqlite", "SQLite"),
 }
 """Module and class by the name that SQLAlchemy gives the kind of database."""
 
-ALIASES = {"postgres": "postgresql"}
+ALIASES = {"mariadb": "mysql", "postgres": "postgresql"}
 """Other names that people write in URLs."""
 
 

@@ -237,6 +237,9 @@ class Dialect(ABC):
     enforces_references: ClassVar[bool] = True
     """Whether foreign keys of tables that are there are checked while rows are loaded: then cycles take detours."""
 
+    transactional_ddl: ClassVar[bool] = True
+    """Whether a rollback undoes definitions. If not, what a failed load made is removed by :meth:`remove`."""
+
     def address(self, url: URL, purpose: Literal["source", "target"]) -> URL:  # noqa: ARG002
         """Return the URL that the driver is given for one that a user means."""
         return url
@@ -362,6 +365,9 @@ class Dialect(ABC):
     @abstractmethod
     def lacking(self, connection: Connection, ddl: Ddl) -> tuple[str, ...]:
         """Return, for people, what ``ddl`` needs and this server does not have, such as extensions."""
+
+    def remove(self, connection: Connection, made: Sequence[Statement]) -> None:  # noqa: B027 - most roll back
+        """Drop what ``made`` made, the last one first, where a rollback does not."""
 
     @abstractmethod
     def begin_load(self, connection: Connection) -> None:

@@ -146,7 +146,8 @@ class Reflecting(Dialect):
         self, connection: Connection, tables: Sequence[Table]
     ) -> Mapping[TableKey, tuple[LiveConstraint, ...]]:
         facts = {table.name: table for table in self.catalogue(connection).tables}
-        primary = sa.inspect(connection).get_multi_pk_constraint()
+        with quiet():
+            primary = sa.inspect(connection).get_multi_pk_constraint()
         broken = self.broken_references(connection, tables)
         found: dict[TableKey, tuple[LiveConstraint, ...]] = {}
         for table in tables:

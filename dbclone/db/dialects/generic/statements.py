@@ -9,13 +9,12 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-_TOKEN = re.compile(
-    r"""(?P<skip>\s+|--[^\n]*|/\*.*?\*/)
-      | (?P<string>'(?:[^'\\]|''|\\.)*')
+_SYNTAX = r"""(?P<skip>\s+|--[^\n]*|/\*.*?\*/)
+      | (?P<string>'(?:[^']|'')*')
       | (?P<name>"(?:[^"]|"")*"|`(?:[^`]|``)*`|\[[^\]]*\]|[^\W\d]\w*)
-      | (?P<other>.)""",
-    re.VERBOSE | re.DOTALL,
-)
+      | (?P<other>.)"""
+_PLAIN = re.compile(_SYNTAX, re.VERBOSE | re.DOTALL)
+_ESCAPED = re.compile(_SYNTAX.replace("(?:[^']|'')*", r"(?:[^'\\]|''|\\.)*"), re.VERBOSE | re.DOTALL)
 _CONSTRAINTS = ("CONSTRAINT", "PRIMARY", "UNIQUE", "FOREIGN", "CHECK", "KEY", "INDEX", "FULLTEXT", "SPATIAL", "PERIOD")
 
 
@@ -43,9 +42,10 @@ def unquoted(name: str) -> str:
     return name[1:-1].replace(name[0] * 2, name[0]) if name[:1] in ('"', "`", "'") else name
 
 
-def tokens(sql: str) -> list[Token]:
-    """Return what a statement is made of, but for blanks and comments."""
-    return [Token(m[0], m.start(), m.end()) for m in _TOKEN.finditer(sql) if m.lastgroup != "skip"]
+def tokens(sql: str, *, backslashes: bool = False) -> list[Token]:
+    """Return what a statement is made of, but for blanks and comments; a backslash may escape in its strings."""
+    pattern = _ESCAPED if backslashes else _PLAIN
+    return [Token(m[0], m.start(), m.end()) for m in pattern.finditer(sql) if m.lastgroup != "skip"]
 
 
 def _closing(found: list[Token], opening: int) -> int:
@@ -79,13 +79,13 @@ def _parted(found: list[Token], opening: int, closing: int) -> Iterator[list[Tok
         yield part
 
 
-def table_parts(sql: str) -> dict[str, str]:
+def table_parts(sql: str, *, backslashes: bool = False) -> dict[str, str]:
     """Return what a CREATE TABLE consists of: ``column name``, ``constraint n`` and ``options``, as it is written.
 
     ``CREATE TABLE t (a int, UNIQUE (a)) STRICT`` → ``{"column a": "a int", "constraint 1": "UNIQUE (a)", "options":
     "STRICT"}``.
     """
-    found = tokens(sql)
+    found = tokens(sql, backslashes=backslashes)
     opening, closing = _body(found)
     parts: dict[str, str] = {}
     for part in _parted(found, opening, closing):
@@ -97,9 +97,9 @@ def table_parts(sql: str) -> dict[str, str]:
     return {**parts, "options": " ".join(after.split())} if after else parts
 
 
-def check_conditions(sql: str, table: str) -> dict[str, str]:
+def check_conditions(sql: str, table: str, *, backslashes: bool = False) -> dict[str, str]:
     """Return the condition of each CHECK in a CREATE TABLE by its name; those without one are numbered."""
-    found = tokens(sql)
+    found = tokens(sql, backslashes=backslashes)
     conditions: dict[str, str] = {}
     for place, token in enumerate(found[:-1]):
         if token.word == "CHECK" and found[place + 1].text == "(":

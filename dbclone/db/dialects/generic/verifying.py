@@ -68,7 +68,10 @@ class Verifying(Reading):
             return sa.case((value.is_(None), sa.null()), (value == sa.literal_column("0"), "false"), else_="true")
         return sa.cast(value, sa.Text)
 
-    @staticmethod
-    def _measured(measure: Measure, source: FromClause) -> ColumnElement[Any]:
+    def text_length(self, value: ColumnElement[Any]) -> ColumnElement[Any]:
+        """Return the length of a text in characters."""
+        return sa.func.length(value)
+
+    def _measured(self, measure: Measure, source: FromClause) -> ColumnElement[Any]:
         value: ColumnElement[Any] = source.c[measure.column.name]
-        return sa.func.length(value) if measure.of == "length" else value
+        return self.text_length(value) if measure.of == "length" else value

@@ -17,6 +17,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from dbclone.db.dialects.base import Definition, Dialect, Fault, SequenceState, TriggerState
+from dbclone.db.dialects.generic.catalogue import quiet
 from dbclone.db.dialects.generic.reading import rows_of
 from dbclone.model.flow import Ddl, Statement
 from dbclone.schema.model import ForeignKey, Table, TableKey
@@ -111,7 +112,8 @@ class Writing(Dialect):
 
     def foreign_children(self, connection: Connection, tables: Sequence[Table]) -> tuple[str, ...]:
         names = {table.name for table in tables}
-        found = sa.inspect(connection).get_multi_foreign_keys()
+        with quiet():
+            found = sa.inspect(connection).get_multi_foreign_keys()
         return tuple(
             f"{name} ({key['name'] or ', '.join(key['constrained_columns'])})"
             for (_, name), keys in sorted(found.items(), key=lambda item: item[0][1])

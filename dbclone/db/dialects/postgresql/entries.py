@@ -17,6 +17,7 @@ from typing import Literal
 from psycopg import sql
 from sqlalchemy import Connection, text
 
+from dbclone.db.reprint import as_written
 from dbclone.model.flow import Ddl, Statement
 from dbclone.schema.model import Schema, TableKey, table_key
 
@@ -202,7 +203,7 @@ def _is_extension_comment(entry: Entry) -> bool:
 def _statement(entry: Entry, owners: Owners) -> Statement:
     table = owners.table_of(entry)
     own = owners.names.get(owners.objects.get((entry.catalogue, entry.oid), 0), "")
-    definition = _INTERNAL_OPTIONS.sub("", entry.sql).strip()
+    definition = as_written(_INTERNAL_OPTIONS.sub("", entry.sql).strip())
     if entry.kind == "SCHEMA":
         definition = definition.replace("CREATE SCHEMA ", "CREATE SCHEMA IF NOT EXISTS ", 1)
     # The TOC calls a constraint "table constraint".
