@@ -20,7 +20,7 @@ import networkx as nx
 
 from dbclone.generate.constraints import row_conditions
 from dbclone.generate.shared import Name, Shared, is_computed, is_distinct
-from dbclone.model.rules import Numbered, Omitted, PolymorphicKey, Referenced
+from dbclone.model.rules import ExpressionRule, Numbered, Omitted, PolymorphicKey, Referenced
 from dbclone.schema.checks import columns_of
 from dbclone.schema.model import TableKey
 from dbclone.schema.plan import Reference
@@ -178,6 +178,8 @@ class Clusters:
             return self._reference(table, rule.foreign_key).shared
         if isinstance(rule, Numbered):
             return rule.parents
+        if isinstance(rule, ExpressionRule):
+            return rule.columns
         return (rule.type_column,) if isinstance(rule, PolymorphicKey) else ()
 
     def _of_others(self, table: TableKey, column: Name) -> Iterator[Place]:

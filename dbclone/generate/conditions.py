@@ -123,6 +123,9 @@ class Keeping:
         # New texts can only be told from those of this batch.
         spelled = respelled if self.shared.rows[self.table] == self.count else set[Name]()
         pinned = {n for n in names if is_distinct(rules[n]) or (n in referenced and is_computed(rules[n]))} - spelled
+        alike = {n for key in self.described.unique_keys if not key.nulls_distinct for n in key.columns}
+        nullable = frozenset(n for n in names if self.described.column(n).nullable)
+        erasable = (pinned & nullable) - referenced - alike - self.rows.cluster.reads
         # What other clusters have decided, and what references were chosen for, stays.
         pinned |= self.rows.cluster.reads
         pinned |= {n for r in self.plan.references if not set(names).isdisjoint(r.sets) for n in r.shared}
@@ -145,7 +148,8 @@ class Keeping:
             keyed=frozenset(keyed),
             keys=(*(key for key in keys if set(key) <= set(names)), *((name,) for name in sorted(spelled))),
             links=tuple(dict.fromkeys(links)),
-            nullable=frozenset(n for n in names if self.described.column(n).nullable),
+            nullable=nullable,
+            erasable=frozenset(erasable),
             respelled=frozenset(respelled),
         )
 

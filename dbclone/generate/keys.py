@@ -193,7 +193,8 @@ def _codes(rule: CodeRule, index: Integers, streams: Streams, name: Name) -> pa.
     total = int(ends[-1])
     if rule.unique and index.max(initial=0) >= total:
         raise arrays.too_few(name, total, "of the learned codes there")
-    rows = index if rule.pool is None else arrays.pick(index, arrays.stream_key(streams, *name, "pool"), rule.pool)
+    pool = None if rule.unique else rule.pool
+    rows = index if pool is None else arrays.pick(index, arrays.stream_key(streams, *name, "pool"), pool)
     number = streams.permutation(total, *name)(rows % total)
     mask_of = np.searchsorted(ends, number, side="right")
     key = arrays.stream_key(streams, *name, "rest")

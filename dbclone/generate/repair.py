@@ -53,7 +53,8 @@ class Freedom:
     """What of a row may change: ``free`` columns; ``keyed`` ones as long as none of ``keys`` repeats in the batch.
 
     ``links`` are the columns of foreign keys whose values rows may exchange; ``respelled`` are texts that all differ
-    and may only be written otherwise, one by one. Other columns stay. ``nullable`` are those that may be NULL.
+    and may only be written otherwise, one by one; ``erasable`` are values that all differ and may become NULL. Other
+    columns stay. ``nullable`` are those that may be NULL.
     """
 
     free: frozenset[str]
@@ -62,6 +63,7 @@ class Freedom:
     links: tuple[tuple[str, ...], ...]
     nullable: frozenset[str]
     respelled: frozenset[str] = frozenset()
+    erasable: frozenset[str] = frozenset()
 
     def without(self, names: Collection[str]) -> Freedom:
         """Return the freedom with these columns fixed."""
@@ -71,6 +73,7 @@ class Freedom:
             keyed=self.keyed.difference(names),
             links=tuple(link for link in self.links if set(link).isdisjoint(names)),
             respelled=self.respelled.difference(names),
+            erasable=self.erasable.difference(names),
         )
 
 
@@ -158,7 +161,7 @@ class _Repair:
     def impossible(self, number: int) -> bool:
         """Whether nothing that the condition reads may change."""
         links = {name for link in self.freedom.links for name in link}
-        may = self.freedom.free | self.freedom.keyed | self.freedom.respelled | links
+        may = self.freedom.free | self.freedom.keyed | self.freedom.respelled | self.freedom.erasable | links
         return not set(self.judge.checks[number].columns) & may
 
     def _proposals(self) -> Iterator[Callable[[], None]]:
@@ -181,7 +184,7 @@ class _Repair:
         yield self._clamp
         for _ in range(3):
             yield self._from_condition
-        for link in self.freedom.links:
+        for link in (*self.freedom.links, *((name,) for name in sorted(self.freedom.erasable))):
             yield lambda link=link: self._unlink(link)  # type: ignore[misc]
             yield self._from_condition
 
@@ -352,7 +355,7 @@ class _Repair:
         return {name: pa.concat_arrays(values) for name, values in found.items() if values}
 
     def _unlink(self, link: Sequence[str]) -> None:
-        """Have rows refer to no parent."""
+        """Have rows refer to no parent, or have no value of a key."""
         if not set(link) <= self.freedom.nullable:
             return
         rows = self._rows_of(link)

@@ -21,7 +21,7 @@ from dbclone.generate.layout import Layout
 from dbclone.generate.references import References
 from dbclone.generate.separation import impossible, separate
 from dbclone.generate.shared import SPELLED, Name, is_distinct
-from dbclone.model.rules import ExpressionRule, Numbered, Omitted
+from dbclone.model.rules import ExpressionRule, Learned, Numbered, Omitted
 
 Integers = npt.NDArray[np.int64]
 
@@ -93,7 +93,7 @@ class Rows(Draft):
         try:
             separate(self, key, random, stay=stay)
         except PlanError:
-            if not self._spread(key):
+            if not self._spread(key) and not self._leave_out(key):
                 raise
 
     def _spread(self, key: Sequence[Name]) -> bool:
@@ -108,6 +108,22 @@ class Rows(Draft):
         others = [self.column(name) for name in key if name != spaced[0].column]
         self.made[spaced[0].column] = unique.spread(others, self.column(spaced[0].column), spaced[0])
         return not len(unique.repeats(unique.tuple_codes([self.column(n) for n in key], len(self.scores))))
+
+    def _leave_out(self, key: Sequence[Name]) -> bool:
+        """Make a column of the key NULL in rows that repeat it; return whether there is one that may be.
+
+        For more rows than the values of a key have combinations, where rows with NULL repeat nothing.
+        """
+        alike = {item.columns for item in self.described.unique_keys if not item.nulls_distinct}
+        mine = [n for n in key if n in self.cluster.columns and self.described.column(n).nullable]
+        names = [n for n in mine if isinstance(self.shared.rule(self.table, n), Learned)]
+        if not names or tuple(key) in alike:
+            return False
+        codes = unique.tuple_codes([self.column(name) for name in key], len(self.scores))
+        again = np.zeros(len(codes), dtype=bool)
+        again[unique.repeats(codes)] = True
+        self.made[names[0]] = self.column(names[0]).take(pa.array(np.arange(len(codes)), mask=again))
+        return True
 
     def draw_again(self, names: Sequence[Name], rows: Integers, random: np.random.Generator) -> None:
         """Draw the values of some rows again, in columns that are learned or made by index."""

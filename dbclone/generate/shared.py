@@ -17,6 +17,7 @@ from dbclone.model.rules import (
     BinaryRule,
     CodeRule,
     ExpressionRule,
+    JsonRule,
     LabelKey,
     Learned,
     NullRule,
@@ -39,7 +40,7 @@ from dbclone.schema.roles import Place, origin, sources
 
 Name = str
 
-SPELLED = CodeRule | PersonalRule | TextRule | SecretRule | BinaryRule
+SPELLED = CodeRule | PersonalRule | TextRule | SecretRule | BinaryRule | JsonRule
 """Rules that can be told to make values that all differ, by their index."""
 
 ENDS = 1_000

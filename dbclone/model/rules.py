@@ -201,7 +201,7 @@ class Mask:
 class CodeRule:
     """Codes of learned shape. No code fits two of the masks.
 
-    ``pool`` is the number of different codes, if rows share them; None means that each row has its own.
+    ``pool`` is the number of different codes, if rows share them; without it, or if ``unique``, each row has its own.
     """
 
     column: str

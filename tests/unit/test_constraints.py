@@ -147,6 +147,13 @@ def test_null_is_the_last_resort() -> None:
     assert repaired(columns, found, freedom("score", nullable=frozenset({"score"}))).columns["score"].null_count == ROWS
 
 
+def test_a_value_that_must_differ_from_others_may_become_null() -> None:
+    columns = {"paid": pa.array([1, None, 3]), "invoice": pa.array(["a", "b", None])}
+    may = freedom(erasable=frozenset({"invoice"}), nullable=frozenset({"invoice"}))
+    done = repaired(columns, judge_of(columns, "paid IS NOT NULL OR invoice IS NULL"), may)
+    assert done.columns["invoice"].to_pylist() == ["a", None, None]
+
+
 def test_exactly_one_of_three() -> None:
     random = np.random.default_rng(4)
     columns = {name: pa.array(np.arange(ROWS), mask=random.random(ROWS) < 0.5) for name in ("cash", "card", "voucher")}

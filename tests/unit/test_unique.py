@@ -15,7 +15,7 @@ from dbclone.generate.unique import repeats, special_keys, spread, tuple_codes
 from dbclone.model.marginal import Marginal, fit_marginal
 from dbclone.model.rules import CodeRule, Learned, Mask
 from dbclone.schema.model import Check, Column, Exclusion, Table, TableKey, UniqueKey
-from tests.unit.shop import column, schema
+from tests.unit.shop import column, foreign_key, schema
 from tests.unit.shop import table as shop_table
 from tests.unit.twins import tuples, twin
 
@@ -174,3 +174,44 @@ def test_numbers_that_must_move_take_along_what_a_check_compares_them_with() -> 
     made = twin(schema(described), {"t": rows}, scale=2.0)["t"]
     assert len({abs(number) for number in made["number"].to_pylist()}) == made.num_rows == 34
     assert all(number <= until for number, until in tuples(made, "number", "until"))
+
+
+def test_rows_that_repeat_a_key_of_too_few_values_have_none_of_them() -> None:
+    described = shop_table(
+        "t",
+        column("id"),
+        column("size", nullable=True),
+        column("colour"),
+        primary_key=("id",),
+        unique_keys=(UniqueKey(name="k", columns=("size", "colour")),),
+    )
+    sizes = [None if n % 3 == 0 else n % 2 for n in range(30)]
+    rows = pa.table({"id": list(range(30)), "size": pa.array(sizes, pa.int64()), "colour": [n // 6 for n in range(30)]})
+    made = twin(schema(described), {"t": rows}, scale=5.0)["t"]
+    keys = [key for key in tuples(made, "size", "colour") if None not in key]
+    assert made.num_rows == 150
+    assert len(keys) == len(set(keys)) > 5
+
+
+def test_codes_that_rows_share_all_differ_where_a_condition_asks_for_it() -> None:
+    house = shop_table("house", column("id"), column("floors"), primary_key=("id",))
+    flat = shop_table(
+        "flat",
+        column("code", "text"),
+        column("let", "boolean"),
+        column("house", nullable=True),
+        unique_keys=(UniqueKey(name="k", columns=("code",), predicate="let"),),
+        foreign_keys=(foreign_key("of", ("house",), "house", ("id",)),),
+    )
+    rows = {
+        "house": pa.table({"id": list(range(9)), "floors": [1, 2, 3] * 3}),
+        "flat": pa.table(
+            {
+                "code": [f"C-{n if n < 8 else n % 4 + 90:04d}" for n in range(40)],
+                "let": [n < 8 for n in range(40)],
+                "house": [None if n % 2 else n % 9 for n in range(40)],
+            }
+        ),
+    }
+    made = twin(schema(house, flat), rows)["flat"]
+    assert len(set(made["code"].to_pylist())) == 40
