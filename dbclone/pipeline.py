@@ -93,7 +93,7 @@ def clone(source: str, target: str, settings: Settings, on_event: OnEvent = igno
             model_file=settings.save_model,
             repaired=repaired,
         )
-        return reported(run, result, settings, origin, goal)
+        return reported(run, result, settings, origin, goal, model=model, sample=sample)
 
 
 def train_model(source: str, settings: Settings, on_event: OnEvent = ignore) -> Trained:
@@ -136,7 +136,7 @@ def generate_into(model_file: Path, target: str, settings: Settings, on_event: O
             record=run.record(),
             repaired=repaired,
         )
-        return reported(run, result, settings, None, goal)
+        return reported(run, result, settings, None, goal, model=model)
 
 
 def _sample(run: Run, origin: Database, connection: Connection, plan: Plan, settings: Settings) -> Sample:

@@ -8,12 +8,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dbclone.model.flow import Check, Difference
 from dbclone.report.privacy import Privacy
 from dbclone.schema.model import TableKey
 from dbclone.schema.plan import Note, Plan
+
+if TYPE_CHECKING:
+    from dbclone.report.comparison import Comparison
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +62,7 @@ class Cloned:
     record: Record
     model_file: Path | None = None
     report_file: Path | None = None
+    comparison: Comparison | None = None
     repaired: Mapping[TableKey, Mapping[str, int]] = field(default_factory=dict)
     """Rows that were changed so that they keep a constraint, per table and constraint."""
 

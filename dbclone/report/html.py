@@ -3,7 +3,7 @@
 Owns the page. It loads nothing (a Content-Security-Policy in it says so to the browser), follows the reader's dark or
 light scheme, and holds no value of the source: names, counts and distances only. Everything from outside is escaped.
 
-Bars are inline SVG: a plotting library would add megabytes to the page for rectangles.
+The page's style is in :mod:`dbclone.report.style`, its charts in :mod:`dbclone.report.charts`.
 """
 
 from __future__ import annotations
@@ -14,12 +14,32 @@ from dataclasses import dataclass
 from html import escape
 
 from dbclone.model.flow import Check
+from dbclone.report import charts
+from dbclone.report.comparison import Comparison, Picture
 from dbclone.report.diagram import mermaid
+from dbclone.report.fidelity import Figure, Property
 from dbclone.report.quality import Quality, measure_quality
+from dbclone.report.style import HEAD, STYLE
 from dbclone.schema.model import Schema, TableKey
+from dbclone.schema.plan import Star
 
 SHOWN_DISTANCES = 40
-"""Columns drawn before the rest is folded away: the farthest are what a reader looks for."""
+SHOWN_PICTURES = 12
+SHOWN_MAPS = 4
+"""What is drawn before the rest is folded away: the farthest are what a reader looks for."""
+
+_MEANS: Mapping[Property, str] = {
+    "shape": "distribution of a column",
+    "pair": "how two columns of a row go together",
+    "fan-out": "children per parent row",
+    "parent": "how a column goes with one of the parent's",
+    "grandparent": "how a column goes with one of the grandparent's",
+    "within parent": "how alike the rows of one parent are",
+    "gap": "time between the events of a parent",
+    "offset": "time from the parent to its first event",
+    "weekday": "days of the week",
+    "hour": "hours of the day",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +67,8 @@ class Report:
     seed: int
     versions: Mapping[str, str]
     started: str = ""
+    comparison: Comparison | None = None
+    stars: tuple[Star, ...] = ()
 
     @property
     def failed(self) -> tuple[Check, ...]:
@@ -57,24 +79,32 @@ class Report:
 def render_html(report: Report) -> str:
     """Return the page."""
     quality = measure_quality(report.checks)
+    compared = report.comparison
     sections = [
-        _verdict(report, quality),
-        _section("Tables", _tables(report.tables)),
-        _section("Checks", _checks(report)),
-        _section("Columns", _distances(quality)),
-        _section("Worth knowing", _list(tuple(dict.fromkeys(report.warnings + report.notes)))),
-        _section("Time", _bars([(f"{name}", s, f"{s:.1f} s") for name, s in report.seconds.items()])),
-        _section("Schema", _fold("Mermaid diagram", f"<pre>{escape(mermaid(report.schema))}</pre>")),
-        _section("This run", _pairs({"seed": str(report.seed), **report.versions})),
+        ("Quality", _quality(compared) if compared else _distances(quality)),
+        ("Columns", _columns(compared, quality) if compared else ""),
+        ("Associations", _associations(compared) if compared else ""),
+        ("Children per parent", _gallery(compared.pictured("children")) if compared else ""),
+        ("Weekdays and hours", _gallery(compared.pictured("weekday", "hour")) if compared else ""),
+        ("Tables", _tables(report.tables)),
+        ("Checks", _checks(report)),
+        ("Schema", _schema(report)),
+        ("Time", _bars([(f"{name}", s, f"{s:.1f} s") for name, s in report.seconds.items()])),
+        ("Worth knowing", _list(tuple(dict.fromkeys(report.warnings + report.notes)))),
+        ("This run", _pairs({"seed": str(report.seed), **report.versions})),
     ]
+    shown = [(name, content) for name, content in sections if content]
+    links = "".join(f'<a href="#{_anchor(name)}">{escape(name)}</a>' for name, _ in shown)
     title = escape(f"dbclone: {report.target}")
     return (
-        f'<!doctype html>\n<html lang="en">\n<head>\n{_HEAD}<title>{title}</title>\n<style>{_STYLE}</style>\n</head>\n'
-        f"<body>\n<main>\n{''.join(sections)}</main>\n</body>\n</html>\n"
+        f'<!doctype html>\n<html lang="en">\n<head>\n{HEAD}<title>{title}</title>\n<style>{STYLE}</style>\n</head>\n'
+        f"<body>\n<main>\n{_verdict(report, quality)}<nav>{links}</nav>\n"
+        f"{''.join(_section(name, content) for name, content in shown)}</main>\n</body>\n</html>\n"
     )
 
 
 def _verdict(report: Report, quality: Quality) -> str:
+    """Return the head of the page: what it is about, the verdict, the figures that matter."""
     failed = len(report.failed)
     keys = [check for check in report.checks if check.kind != "distance"]
     if failed:
@@ -88,7 +118,10 @@ def _verdict(report: Report, quality: Quality) -> str:
         "foreign keys": f"{sum(len(table.foreign_keys) for table in report.schema.tables):,}",
         "time": f"{sum(report.seconds.values()):,.0f} s",
     }
-    if quality.shapes is not None:
+    compared = report.comparison
+    if compared is not None:
+        facts |= {name: f"{score:.3f}" for name, score, _ in _scores(compared)}
+    elif quality.shapes is not None:
         facts["column shapes"] = f"{quality.shapes:.3f}"
     tiles = "".join(f"<div><b>{escape(value)}</b><span>{escape(name)}</span></div>" for name, value in facts.items())
     return (
@@ -96,6 +129,107 @@ def _verdict(report: Report, quality: Quality) -> str:
         f'<p class="verdict {mood}">{escape(verdict)}</p><div class="tiles">{tiles}</div>'
         f'<p class="quiet">{escape(report.started)}</p></header>\n'
     )
+
+
+# ---- Quality --------------------------------------------------------------------------------------------------------
+
+
+def _scores(compared: Comparison) -> list[tuple[str, float, float | None]]:
+    """Return the mean similarity per property, and that of two halves of the source where it is known."""
+    named: tuple[tuple[str, Property], ...] = (
+        ("column shapes", "shape"),
+        ("column pairs", "pair"),
+        ("children per parent", "fan-out"),
+        ("across tables", "parent"),
+        ("rows of one parent", "within parent"),
+    )
+    found = []
+    for name, wanted in named:
+        mean, ceiling = compared.fidelity.mean(wanted), compared.ceiling.mean(wanted)
+        if mean is not None:
+            found.append((name, 1.0 - mean, None if ceiling is None else 1.0 - ceiling))
+    return found
+
+
+def _quality(compared: Comparison) -> str:
+    scores = _scores(compared)
+    head = (
+        f"<p>Measured on {compared.source_rows:,} rows of the source and {compared.clone_rows:,} of the clone; 1 is "
+        "the same. The mark, and the second number, is what two halves of the source's rows score together.</p>"
+    )
+    marks = [(name, score, f"{score:.3f}" + (f" / {top:.3f}" if top else "")) for name, score, top in scores]
+    tops = [top for _, _, top in scores]
+    return head + _bars(marks, longest=1.0, marks=tops) + f"<h3>The ten farthest</h3>{_worst(compared.worst)}"
+
+
+def _worst(figures: Sequence[Figure]) -> str:
+    rows = (
+        (
+            f"{figure.distance:.3f}",
+            f"<b>{escape(figure.table)}</b> {escape(figure.name)}",
+            escape(_MEANS[figure.property]),
+            "" if figure.source is None or figure.clone is None else f"{figure.source:.2f} → {figure.clone:.2f}",
+        )
+        for figure in figures
+    )
+    return _table(("distance", "where", "what", "source → clone"), rows)
+
+
+def _columns(compared: Comparison, quality: Quality) -> str:
+    legend = (
+        '<p class="quiet"><span class="key clone"></span> clone <span class="key source"></span> source; the farthest '
+        "first. Ranges and labels are the clone's: what only the source has is counted at the ends, or as other.</p>"
+    )
+    known = (
+        f"<p>Over the whole tables, the columns' median distance is {quality.median:.3f}.</p>" if quality.median else ""
+    )
+    every = _fold("Every column's distance over the whole tables", _distances(quality)) if quality.distances else ""
+    return legend + known + _gallery(compared.pictured("values", "labels")) + every
+
+
+def _gallery(pictures: Sequence[Picture]) -> str:
+    """Return small charts, the first ones in sight."""
+    cards = [
+        f'<figure class="card"><figcaption><b>{escape(picture.table)}</b> {escape(picture.name)}'
+        f'<span class="quiet"> {escape(_note(picture))}</span></figcaption>{charts.distribution(picture)}</figure>'
+        for picture in pictures
+    ]
+    if not cards:
+        return ""
+    head = f'<div class="gallery">{"".join(cards[:SHOWN_PICTURES])}</div>'
+    rest = cards[SHOWN_PICTURES:]
+    return head + (_fold(f"{len(rest):,} nearer", f'<div class="gallery">{"".join(rest)}</div>') if rest else "")
+
+
+def _note(picture: Picture) -> str:
+    nulls = f", NULL {picture.nulls[0]:.0%} → {picture.nulls[1]:.0%}" if any(picture.nulls) else ""
+    kind = {"weekday": "weekday, ", "hour": "hour, "}.get(picture.of, "")
+    return f"{kind}{picture.distance:.3f}{nulls}"
+
+
+def _associations(compared: Comparison) -> str:
+    """Return heat maps, the tables with the largest difference first."""
+    means = dict.fromkeys((item.table for item in compared.associations), 0.0)
+    for figure in compared.fidelity.figures:
+        if figure.property == "pair":
+            means[figure.table] = max(means.get(figure.table, 0.0), figure.distance)
+    found = sorted(compared.associations, key=lambda item: (-means[item.table], item.table))
+    maps = [f"<h3>{escape(item.table)}</h3>{charts.heat_maps(item)}" for item in found]
+    if not maps:
+        return ""
+    head = '<p class="quiet">How each pair of columns goes together: the darker, the stronger.</p>'
+    rest = maps[SHOWN_MAPS:]
+    return head + "".join(maps[:SHOWN_MAPS]) + (_fold(f"{len(rest):,} more tables", "".join(rest)) if rest else "")
+
+
+# ---- The other sections ---------------------------------------------------------------------------------------------
+
+
+def _schema(report: Report) -> str:
+    rows = {table.table: table.rows for table in report.tables}
+    text = _fold("Mermaid diagram", f"<pre>{escape(mermaid(report.schema))}</pre>")
+    legend = '<p class="quiet">Parents left of their children; tables of one colour were learned together.</p>'
+    return legend + charts.schema_map(report.schema, report.stars, rows) + text
 
 
 def _tables(tables: Sequence[TableRows]) -> str:
@@ -154,17 +288,26 @@ def _distances(quality: Quality) -> str:
     return head + _bars(bars[:SHOWN_DISTANCES], longest=1.0) + more
 
 
-def _bars(bars: Sequence[tuple[str, float, str]], longest: float | None = None) -> str:
-    """Return a bar chart of (name, value, text); bars are scaled to ``longest``, or to the largest value."""
+def _bars(
+    bars: Sequence[tuple[str, float, str]], longest: float | None = None, marks: Sequence[float | None] = ()
+) -> str:
+    """Return a bar chart of (name, value, text); bars are scaled to ``longest``, or to the largest value.
+
+    ``marks`` are values to compare with, one per bar.
+    """
     full = longest or max((value for _, value, _ in bars), default=0.0) or 1.0
     rows = "".join(
         f'<div class="bar"><span>{escape(name)}</span>'
         f'<svg viewBox="0 0 100 8" preserveAspectRatio="none" aria-hidden="true"><rect class="track" width="100" '
-        f'height="8"/><rect class="fill" width="{min(100 * value / full, 100):.2f}" height="8"/></svg>'
-        f"<b>{escape(text)}</b></div>"
-        for name, value, text in bars
+        f'height="8"/><rect class="fill" width="{min(100 * value / full, 100):.2f}" height="8"/>'
+        f"{_mark(mark, full)}</svg><b>{escape(text)}</b></div>"
+        for (name, value, text), mark in zip(bars, marks or [None] * len(bars), strict=True)
     )
     return f'<div class="bars">{rows}</div>'
+
+
+def _mark(value: float | None, full: float) -> str:
+    return "" if value is None else f'<rect class="mark" x="{100 * value / full - 0.4:.2f}" width="0.8" height="8"/>'
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -187,53 +330,8 @@ def _fold(title: str, content: str) -> str:
 
 
 def _section(title: str, content: str) -> str:
-    return f"<section><h2>{escape(title)}</h2>{content}</section>\n"
+    return f'<section id="{_anchor(title)}"><h2>{escape(title)}</h2>{content}</section>\n'
 
 
-_HEAD = """<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
-"""
-
-_STYLE = """
-:root { --ground: #fbfbfa; --card: #fff; --ink: #1c2330; --quiet: #5d6675; --line: #e2e4e8; --fill: #3b6fb6;
-  --good: #1a7f4b; --bad: #b3261e; }
-@media (prefers-color-scheme: dark) {
-  :root { --ground: #14171c; --card: #1c2027; --ink: #e6e9ee; --quiet: #98a1b0; --line: #303641; --fill: #78a6e6;
-    --good: #5fce94; --bad: #ff8a80; } }
-* { box-sizing: border-box; }
-body { margin: 0; background: var(--ground); color: var(--ink);
-  font: 16px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, sans-serif; }
-main { max-width: 60rem; margin: 0 auto; padding: 1.5rem 1rem 4rem; }
-h1 { font-size: 1.4rem; margin: 0 0 .25rem; overflow-wrap: anywhere; }
-h2 { font-size: 1.1rem; margin: 0 0 .75rem; }
-h3 { font-size: 1rem; margin: 1rem 0 .5rem; }
-section { background: var(--card); border: 1px solid var(--line); border-radius: .6rem; padding: 1rem;
-  margin-top: 1rem; }
-.verdict { font-size: 1.25rem; font-weight: 650; margin: 0 0 1rem; }
-.good { color: var(--good); } .bad { color: var(--bad); }
-.quiet { color: var(--quiet); margin: .75rem 0 0; font-size: .875rem; }
-.tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(7rem, 1fr)); gap: .75rem; }
-.tiles div { background: var(--card); border: 1px solid var(--line); border-radius: .6rem; padding: .6rem .8rem; }
-.tiles b { display: block; font-size: 1.25rem; font-variant-numeric: tabular-nums; }
-.tiles span { color: var(--quiet); font-size: .875rem; }
-.scroll { overflow-x: auto; }
-table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
-th, td { text-align: left; padding: .3rem .9rem .3rem 0; border-bottom: 1px solid var(--line); vertical-align: top; }
-th { color: var(--quiet); font-weight: 500; font-size: .875rem; }
-.bar { display: grid; grid-template-columns: minmax(8rem, 2fr) 3fr 4.5rem; gap: .75rem; align-items: center;
-  padding: .12rem 0; }
-.bar span { overflow-wrap: anywhere; font-size: .9rem; }
-.bar b { font-weight: 500; text-align: right; font-variant-numeric: tabular-nums; }
-.bar svg { width: 100%; height: .6rem; border-radius: .3rem; }
-.track { fill: var(--line); } .fill { fill: var(--fill); }
-details { margin-top: .75rem; } summary { cursor: pointer; color: var(--quiet); }
-pre { overflow: auto; max-height: 30rem; padding: .75rem; background: var(--ground); border-radius: .4rem;
-  font-size: .8rem; }
-dl { display: grid; grid-template-columns: max-content 1fr; gap: .25rem 1rem; margin: 0; }
-dt { color: var(--quiet); } dd { margin: 0; overflow-wrap: anywhere; }
-ul { margin: 0; padding-left: 1.2rem; }
-@media (max-width: 34rem) { .bar { grid-template-columns: 1fr 4.5rem; } .bar span { grid-column: 1 / -1; } }
-@media print { section { break-inside: avoid; } details { display: none; } }
-"""
+def _anchor(title: str) -> str:
+    return title.lower().replace(" ", "-")

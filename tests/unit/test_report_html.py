@@ -53,7 +53,7 @@ def test_the_page_is_whole_and_loads_nothing() -> None:
     balance.feed(page)
     assert balance.open == []
     assert "default-src 'none'" in page
-    assert not re.search(r"(src|href)\s*=|url\(|@import|https?://", page)
+    assert not re.search(r'src\s*=|href\s*=\s*"(?!#)|url\(|@import|https?://', page)
 
 
 def test_everything_from_outside_is_escaped() -> None:
@@ -64,10 +64,10 @@ def test_everything_from_outside_is_escaped() -> None:
 
 
 def test_the_verdict_counts_checks_and_comes_first() -> None:
-    assert "All 1 checks passed" in render_html(REPORT).split("<section>")[0]
+    assert "All 1 checks passed" in render_html(REPORT).split("<section")[0]
     failed = Check(kind="orphans", table=ORDER, name="order_customer", passed=False, found=3, expected=0)
     page = render_html(dataclasses.replace(REPORT, checks=(*CHECKS, failed)))
-    assert "1 of 4 checks failed" in page.split("<section>")[0]
+    assert "1 of 4 checks failed" in page.split("<section")[0]
 
 
 def test_quality_is_read_from_the_distances() -> None:
