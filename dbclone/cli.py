@@ -261,6 +261,7 @@ def verify(
     model: options.ModelOption = None,
     require_signature: options.RequireSignature = None,
     privacy: options.Privacy = None,
+    report: options.Report = None,
     sample_rows: options.SampleRows = None,
     seed: options.Seed = None,
     tables: options.Tables = None,
@@ -284,6 +285,7 @@ def verify(
 
     def work(context: Context) -> Outcome:
         from dbclone import inspection
+        from dbclone.reporting import report_verified
 
         search = context.call.verify.privacy
         found = inspection.verify_target(
@@ -298,7 +300,7 @@ def verify(
 
             searched = verify_privacy(context.target, context.source, context.settings, context.on_event)
             found = replace(found, privacy=searched)
-        return render.verified(found)
+        return render.verified(report_verified(found, context.settings))
 
     carry_out("verify", work, given)
 

@@ -94,7 +94,14 @@ def verify_target(
             with run.stage("compare"):
                 checks += compare(origin, goal, wanted)
         run.on_event(Checked(checks=tuple(checks)))
-        return Verified(target=run.names["target"], rows=rows, checks=tuple(checks), record=run.record())
+        return Verified(
+            target=run.names["target"],
+            source=run.names.get("source", str(model_file or "")),
+            rows=rows,
+            checks=tuple(checks),
+            schema=live,
+            record=run.record(),
+        )
 
 
 def _missing(wanted: Schema, live: Schema) -> Iterator[Check]:

@@ -28,7 +28,6 @@ from dbclone.errors import (
 if TYPE_CHECKING:
     from dbclone.demo import Demonstrated
     from dbclone.model.flow import Check
-    from dbclone.report.comparison import Comparison
     from dbclone.results import Begun, Cloned, Compared, Described, Planned, Trained, Verified
     from dbclone.schema.model import TableKey
     from dbclone.schema.plan import Plan, Reference, Star, Step, TablePlan
@@ -286,30 +285,9 @@ def cloned(result: Cloned) -> Outcome:
             for name, count in counts.items()
         ],
         **{name: str(file) for name, file in files.items() if file},
-        **({"quality": comparison_data(result.comparison)} if result.comparison is not None else {}),
+        **({"quality": result.comparison.to_json()} if result.comparison is not None else {}),
     }
     return Outcome(lines=tuple(lines), data=data, versions=result.record.versions)
-
-
-def comparison_data(comparison: Comparison) -> dict[str, Any]:
-    """Return what the report says about quality, as JSON data: every figure and every picture of it."""
-    properties = dict.fromkeys(figure.property for figure in comparison.fidelity.figures)
-    return {
-        "source_rows": comparison.source_rows,
-        "clone_rows": comparison.clone_rows,
-        "mean_distance": {name: comparison.fidelity.mean(name) for name in properties},
-        "ceiling": {name: comparison.ceiling.mean(name) for name in properties},
-        "figures": [dataclasses.asdict(figure) for figure in comparison.fidelity.figures],
-        "pictures": [dataclasses.asdict(picture) for picture in comparison.pictures],
-        "associations": [
-            {"table": a.table, "columns": a.columns, "source": _matrix(a.source), "clone": _matrix(a.clone)}
-            for a in comparison.associations
-        ],
-    }
-
-
-def _matrix(values: Any) -> list[list[float | None]]:
-    return [[round(float(value), 4) if value == value else None for value in row] for row in values]
 
 
 def verified(result: Verified) -> Outcome:
@@ -321,6 +299,9 @@ def verified(result: Verified) -> Outcome:
         "target": result.target,
         "tables": [_table_data(key, None, rows) for key, rows in result.rows.items()],
     }
+    if result.report_file is not None:
+        lines += (f"report: {result.report_file}",)
+        data["report"] = str(result.report_file)
     code = VerifyError.exit_code if failed else 0
     if result.privacy is not None:
         from dbclone.report.privacy import privacy_lines

@@ -14,7 +14,7 @@ from dbclone.model.parts import Model
 from dbclone.model.rules import Learned
 from dbclone.report.comparison import Comparison, compare_samples
 from dbclone.report.html import Report, TableRows, render_html
-from dbclone.results import Cloned
+from dbclone.results import Cloned, Verified
 from dbclone.stages import Run
 from dbclone.steps import write_text
 
@@ -64,12 +64,38 @@ def reported(
             versions=record.versions,
             comparison=comparison,
             stars=result.plan.stars,
-            started=f"{settings.started_at:%Y-%m-%d %H:%M %Z}" if settings.started_at else "",
+            started=_started(settings),
         )
         write_text(settings.report, render_html(report))
     return dataclasses.replace(
         result, checks=checks, record=run.record(), report_file=settings.report, comparison=comparison
     )
+
+
+def report_verified(result: Verified, settings: Settings) -> Verified:
+    """Write the report of what was verified, if one is asked for."""
+    if settings.report is None:
+        return result
+    report = Report(
+        source=result.source,
+        target=result.target,
+        schema=result.schema,
+        tables=tuple(TableRows(table=key, source_rows=None, rows=rows) for key, rows in result.rows.items()),
+        checks=result.checks,
+        seconds=result.record.seconds,
+        warnings=result.record.warnings,
+        notes=(),
+        seed=settings.seed,
+        versions=result.record.versions,
+        started=_started(settings),
+        privacy=result.privacy,
+    )
+    write_text(settings.report, render_html(report))
+    return dataclasses.replace(result, report_file=settings.report)
+
+
+def _started(settings: Settings) -> str:
+    return f"{settings.started_at:%Y-%m-%d %H:%M %Z}" if settings.started_at else ""
 
 
 def _side_by_side(goal: Database, result: Cloned, model: Model, sample: Sample) -> Comparison:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from dbclone.model.flow import Check, Difference
 from dbclone.report.privacy import Privacy
-from dbclone.schema.model import TableKey
+from dbclone.schema.model import Schema, TableKey
 from dbclone.schema.plan import Note, Plan
 
 if TYPE_CHECKING:
@@ -75,8 +75,11 @@ class Verified:
     rows: Mapping[TableKey, int]
     checks: tuple[Check, ...]
     record: Record
+    schema: Schema
+    source: str = ""
     privacy: Privacy | None = None
     """What ``--privacy`` found."""
+    report_file: Path | None = None
 
     @property
     def passed(self) -> bool:

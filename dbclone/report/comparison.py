@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -79,9 +79,29 @@ class Comparison:
         """The ten figures that are farthest from the source."""
         return tuple(sorted(self.fidelity.figures, key=lambda figure: -figure.distance)[:10])
 
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON data: every figure and every picture."""
+        properties = dict.fromkeys(figure.property for figure in self.fidelity.figures)
+        return {
+            "source_rows": self.source_rows,
+            "clone_rows": self.clone_rows,
+            "mean_distance": {name: self.fidelity.mean(name) for name in properties},
+            "ceiling": {name: self.ceiling.mean(name) for name in properties},
+            "figures": [dataclasses.asdict(figure) for figure in self.fidelity.figures],
+            "pictures": [dataclasses.asdict(picture) for picture in self.pictures],
+            "associations": [
+                {"table": a.table, "columns": a.columns, "source": _matrix(a.source), "clone": _matrix(a.clone)}
+                for a in self.associations
+            ],
+        }
+
     def pictured(self, *of: Of) -> tuple[Picture, ...]:
         """Return the pictures of a kind, the farthest first."""
         return tuple(sorted((p for p in self.pictures if p.of in of), key=lambda p: (-p.distance, p.table, p.name)))
+
+
+def _matrix(values: Floats) -> list[list[float | None]]:
+    return [[round(float(value), 4) if np.isfinite(value) else None for value in row] for row in values]
 
 
 def compare_samples(schema: Schema, source: Sample, clone: Sample, columns: Columns) -> Comparison:

@@ -18,6 +18,8 @@ from dbclone.report import charts
 from dbclone.report.comparison import Comparison, Picture
 from dbclone.report.diagram import mermaid
 from dbclone.report.fidelity import Figure, Property
+from dbclone.report.pieces import bars, fold, lines, pairs, table
+from dbclone.report.privacy import EXPLAINED, NOT_PROMISED, Finding, Privacy
 from dbclone.report.quality import Quality, measure_quality
 from dbclone.report.style import HEAD, STYLE
 from dbclone.schema.model import Schema, TableKey
@@ -44,10 +46,10 @@ _MEANS: Mapping[Property, str] = {
 
 @dataclass(frozen=True, kw_only=True)
 class TableRows:
-    """One line of the table of tables."""
+    """One line of the table of tables; ``source_rows`` is None where no source was counted."""
 
     table: TableKey
-    source_rows: int
+    source_rows: int | None
     rows: int
 
 
@@ -69,6 +71,7 @@ class Report:
     started: str = ""
     comparison: Comparison | None = None
     stars: tuple[Star, ...] = ()
+    privacy: Privacy | None = None
 
     @property
     def failed(self) -> tuple[Check, ...]:
@@ -81,17 +84,18 @@ def render_html(report: Report) -> str:
     quality = measure_quality(report.checks)
     compared = report.comparison
     sections = [
-        ("Quality", _quality(compared) if compared else _distances(quality)),
+        ("Quality", _quality(compared) if compared else _distances(quality) if quality.distances else ""),
         ("Columns", _columns(compared, quality) if compared else ""),
         ("Associations", _associations(compared) if compared else ""),
         ("Children per parent", _gallery(compared.pictured("children")) if compared else ""),
         ("Weekdays and hours", _gallery(compared.pictured("weekday", "hour")) if compared else ""),
+        ("Privacy", _privacy(report.privacy) if report.privacy else ""),
         ("Tables", _tables(report.tables)),
         ("Checks", _checks(report)),
         ("Schema", _schema(report)),
-        ("Time", _bars([(f"{name}", s, f"{s:.1f} s") for name, s in report.seconds.items()])),
-        ("Worth knowing", _list(tuple(dict.fromkeys(report.warnings + report.notes)))),
-        ("This run", _pairs({"seed": str(report.seed), **report.versions})),
+        ("Time", bars([(f"{name}", s, f"{s:.1f} s") for name, s in report.seconds.items()])),
+        ("Worth knowing", lines(tuple(dict.fromkeys(report.warnings + report.notes)))),
+        ("This run", pairs({"seed": str(report.seed), **report.versions})),
     ]
     shown = [(name, content) for name, content in sections if content]
     links = "".join(f'<a href="#{_anchor(name)}">{escape(name)}</a>' for name, _ in shown)
@@ -126,7 +130,7 @@ def _verdict(report: Report, quality: Quality) -> str:
     tiles = "".join(f"<div><b>{escape(value)}</b><span>{escape(name)}</span></div>" for name, value in facts.items())
     return (
         f"<header><h1>{escape(report.source)} → {escape(report.target)}</h1>"
-        f'<p class="verdict {mood}">{escape(verdict)}</p><div class="tiles">{tiles}</div>'
+        f'<p class="verdict {mood}">{escape(verdict)}</p>{_gates(report.privacy)}<div class="tiles">{tiles}</div>'
         f'<p class="quiet">{escape(report.started)}</p></header>\n'
     )
 
@@ -159,7 +163,7 @@ def _quality(compared: Comparison) -> str:
     )
     marks = [(name, score, f"{score:.3f}" + (f" / {top:.3f}" if top else "")) for name, score, top in scores]
     tops = [top for _, _, top in scores]
-    return head + _bars(marks, longest=1.0, marks=tops) + f"<h3>The ten farthest</h3>{_worst(compared.worst)}"
+    return head + bars(marks, longest=1.0, marks=tops) + f"<h3>The ten farthest</h3>{_worst(compared.worst)}"
 
 
 def _worst(figures: Sequence[Figure]) -> str:
@@ -172,7 +176,7 @@ def _worst(figures: Sequence[Figure]) -> str:
         )
         for figure in figures
     )
-    return _table(("distance", "where", "what", "source → clone"), rows)
+    return table(("distance", "where", "what", "source → clone"), rows)
 
 
 def _columns(compared: Comparison, quality: Quality) -> str:
@@ -183,7 +187,7 @@ def _columns(compared: Comparison, quality: Quality) -> str:
     known = (
         f"<p>Over the whole tables, the columns' median distance is {quality.median:.3f}.</p>" if quality.median else ""
     )
-    every = _fold("Every column's distance over the whole tables", _distances(quality)) if quality.distances else ""
+    every = fold("Every column's distance over the whole tables", _distances(quality)) if quality.distances else ""
     return legend + known + _gallery(compared.pictured("values", "labels")) + every
 
 
@@ -198,7 +202,7 @@ def _gallery(pictures: Sequence[Picture]) -> str:
         return ""
     head = f'<div class="gallery">{"".join(cards[:SHOWN_PICTURES])}</div>'
     rest = cards[SHOWN_PICTURES:]
-    return head + (_fold(f"{len(rest):,} nearer", f'<div class="gallery">{"".join(rest)}</div>') if rest else "")
+    return head + (fold(f"{len(rest):,} nearer", f'<div class="gallery">{"".join(rest)}</div>') if rest else "")
 
 
 def _note(picture: Picture) -> str:
@@ -219,7 +223,58 @@ def _associations(compared: Comparison) -> str:
         return ""
     head = '<p class="quiet">How each pair of columns goes together: the darker, the stronger.</p>'
     rest = maps[SHOWN_MAPS:]
-    return head + "".join(maps[:SHOWN_MAPS]) + (_fold(f"{len(rest):,} more tables", "".join(rest)) if rest else "")
+    return head + "".join(maps[:SHOWN_MAPS]) + (fold(f"{len(rest):,} more tables", "".join(rest)) if rest else "")
+
+
+# ---- Privacy --------------------------------------------------------------------------------------------------------
+
+
+def _gates(privacy: Privacy | None) -> str:
+    """Return the verdict on privacy, where it was measured."""
+    if privacy is None:
+        return ""
+    failed = len(privacy.failed)
+    text = f"{failed} privacy gates failed" if failed else f"All {len(privacy.findings):,} privacy gates passed"
+    return f' <p class="verdict {"bad" if failed else "good"}">{text}</p>'
+
+
+def _privacy(privacy: Privacy) -> str:
+    """Return what was measured, gate by gate, and what is not promised."""
+    head = (
+        f"<p>{privacy.compared:,} strings of the source were searched for among {privacy.searched:,} of the target. "
+        "Rows were compared with those that were learned from and, where there are any, with others of the source.</p>"
+    )
+    parts = [head]
+    if privacy.failed:
+        parts.append(f"<h3>Failed</h3>{_findings(privacy.failed)}")
+    for measure, meaning in EXPLAINED.items():
+        found = [finding for finding in privacy.findings if finding.measure == measure]
+        if found:
+            worst = sum(not finding.passed for finding in found)
+            verdict = f'<span class="bad">{worst} failed</span>' if worst else '<span class="good">✓ passed</span>'
+            title = f"<h3>{escape(measure.capitalize())} {verdict}</h3>"
+            parts.append(
+                f'{title}<p class="quiet">{escape(meaning)}</p>{fold(f"{len(found):,} measured", _findings(found))}'
+            )
+    parts.append(f"<h3>What is not promised</h3>{lines(NOT_PROMISED)}")
+    if privacy.skipped:
+        parts.append(f"<h3>What was not measured</h3>{lines(privacy.skipped)}")
+    return "".join(parts)
+
+
+def _findings(findings: Sequence[Finding]) -> str:
+    rows = (
+        (
+            f'<span class="{"good" if finding.passed else "bad"}">{"✓" if finding.passed else "✗"}</span>',
+            escape(finding.table + (f".{finding.column}" if finding.column else "")),
+            f"{finding.value:.4g}" + (f" ± {finding.margin:.2g}" if finding.margin else ""),
+            f"{finding.limit:.4g}",
+            "" if finding.reference is None else f"{finding.reference:.4g}",
+            escape(finding.message),
+        )
+        for finding in findings
+    )
+    return table(("", "where", "found", "limit", "other real rows", ""), rows)
 
 
 # ---- The other sections ---------------------------------------------------------------------------------------------
@@ -227,20 +282,25 @@ def _associations(compared: Comparison) -> str:
 
 def _schema(report: Report) -> str:
     rows = {table.table: table.rows for table in report.tables}
-    text = _fold("Mermaid diagram", f"<pre>{escape(mermaid(report.schema))}</pre>")
+    text = fold("Mermaid diagram", f"<pre>{escape(mermaid(report.schema))}</pre>")
     legend = '<p class="quiet">Parents left of their children; tables of one colour were learned together.</p>'
     return legend + charts.schema_map(report.schema, report.stars, rows) + text
 
 
 def _tables(tables: Sequence[TableRows]) -> str:
     rows = (
-        (escape(item.table), f"{item.source_rows:,}", f"{item.rows:,}", _ratio(item.source_rows, item.rows))
+        (
+            escape(item.table),
+            "" if item.source_rows is None else f"{item.source_rows:,}",
+            f"{item.rows:,}",
+            _ratio(item.source_rows, item.rows),
+        )
         for item in sorted(tables, key=lambda item: (-item.rows, item.table))
     )
-    return _table(("table", "source rows", "clone rows", ""), rows)
+    return table(("table", "source rows", "clone rows", ""), rows)
 
 
-def _ratio(source: int, clone: int) -> str:
+def _ratio(source: int | None, clone: int) -> str:
     if not source or source == clone:
         return ""
     return f"× {clone / source:.3g}"
@@ -252,10 +312,10 @@ def _checks(report: Report) -> str:
         return "<p>Nothing was checked.</p>"
     total, failed = Counter(c.kind for c in report.checks), Counter(c.kind for c in report.failed)
     counts = ((escape(kind), f"{total[kind]:,}", f"{failed[kind]:,}") for kind in total)
-    parts = [_table(("kind", "checked", "failed"), counts)]
+    parts = [table(("kind", "checked", "failed"), counts)]
     if report.failed:
         parts.append(f"<h3>Failed</h3>{_check_table(report.failed)}")
-    parts.append(_fold("Every check", _check_table(report.checks)))
+    parts.append(fold("Every check", _check_table(report.checks)))
     return "".join(parts)
 
 
@@ -271,62 +331,21 @@ def _check_table(checks: Iterable[Check]) -> str:
         )
         for check in checks
     )
-    return _table(("check", "table", "name", "found", ""), rows)
+    return table(("check", "table", "name", "found", ""), rows)
 
 
 def _distances(quality: Quality) -> str:
     """Return a bar per column, the farthest first."""
     if quality.shapes is None:
         return "<p>No distances were measured.</p>"
-    bars = [(f"{item.table}.{item.column}", item.distance, f"{item.distance:.3f}") for item in quality.distances]
+    found = [(f"{item.table}.{item.column}", item.distance, f"{item.distance:.3f}") for item in quality.distances]
     head = (
         f"<p>Distance of each column's distribution from the source's: 0 is the same, 1 has nothing in common. "
-        f"Median {quality.median:.3f}; mean similarity {quality.shapes:.3f} over {len(bars):,} columns.</p>"
+        f"Median {quality.median:.3f}; mean similarity {quality.shapes:.3f} over {len(found):,} columns.</p>"
     )
-    rest = bars[SHOWN_DISTANCES:]
-    more = _fold(f"{len(rest):,} nearer columns", _bars(rest, longest=1.0)) if rest else ""
-    return head + _bars(bars[:SHOWN_DISTANCES], longest=1.0) + more
-
-
-def _bars(
-    bars: Sequence[tuple[str, float, str]], longest: float | None = None, marks: Sequence[float | None] = ()
-) -> str:
-    """Return a bar chart of (name, value, text); bars are scaled to ``longest``, or to the largest value.
-
-    ``marks`` are values to compare with, one per bar.
-    """
-    full = longest or max((value for _, value, _ in bars), default=0.0) or 1.0
-    rows = "".join(
-        f'<div class="bar"><span>{escape(name)}</span>'
-        f'<svg viewBox="0 0 100 8" preserveAspectRatio="none" aria-hidden="true"><rect class="track" width="100" '
-        f'height="8"/><rect class="fill" width="{min(100 * value / full, 100):.2f}" height="8"/>'
-        f"{_mark(mark, full)}</svg><b>{escape(text)}</b></div>"
-        for (name, value, text), mark in zip(bars, marks or [None] * len(bars), strict=True)
-    )
-    return f'<div class="bars">{rows}</div>'
-
-
-def _mark(value: float | None, full: float) -> str:
-    return "" if value is None else f'<rect class="mark" x="{100 * value / full - 0.4:.2f}" width="0.8" height="8"/>'
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Return an HTML table; cells of ``rows`` are HTML already."""
-    header = "".join(f"<th>{escape(name)}</th>" for name in head)
-    body = "".join("<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>" for row in rows)
-    return f'<div class="scroll"><table><thead><tr>{header}</tr></thead><tbody>{body}</tbody></table></div>'
-
-
-def _pairs(pairs: Mapping[str, str]) -> str:
-    return "<dl>" + "".join(f"<dt>{escape(k)}</dt><dd>{escape(v)}</dd>" for k, v in pairs.items()) + "</dl>"
-
-
-def _list(lines: Sequence[str]) -> str:
-    return "<ul>" + "".join(f"<li>{escape(line)}</li>" for line in lines) + "</ul>" if lines else "<p>Nothing.</p>"
-
-
-def _fold(title: str, content: str) -> str:
-    return f"<details><summary>{escape(title)}</summary>{content}</details>"
+    rest = found[SHOWN_DISTANCES:]
+    more = fold(f"{len(rest):,} nearer columns", bars(rest, longest=1.0)) if rest else ""
+    return head + bars(found[:SHOWN_DISTANCES], longest=1.0) + more
 
 
 def _section(title: str, content: str) -> str:

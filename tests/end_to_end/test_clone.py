@@ -95,7 +95,22 @@ def test_the_report_is_whole_and_without_secrets(cloned: Cloned) -> None:
     assert "customer_favourite_fkey" in page
     assert PASSWORD not in page
     assert "source.example" not in page
-    assert not re.search(r"(src|href)\s*=|@import", page)
+    assert not re.search(r'src\s*=|href\s*=\s*"(?!#)|@import', page)
+
+
+def test_verification_has_a_report_too(cloned: Cloned, tmp_path: Path) -> None:
+    file = tmp_path / "verified.html"
+    done = dbclone("verify", cloned.target, "--report", file, "--json")
+    assert (done.code, done.json["report"]) == (0, str(file))
+    assert "checks passed" in file.read_text()
+    assert PASSWORD not in file.read_text()
+
+
+def test_the_figures_of_the_report_are_in_the_json(cloned: Cloned) -> None:
+    quality = cloned.done.json["quality"]
+    assert quality["clone_rows"] > 0
+    assert {figure["property"] for figure in quality["figures"]} >= {"shape", "fan-out"}
+    assert quality["pictures"]
 
 
 def test_the_model_holds_no_string_of_the_source(cloned: Cloned) -> None:

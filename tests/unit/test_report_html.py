@@ -8,6 +8,7 @@ from html.parser import HTMLParser
 
 from dbclone.model.flow import Check
 from dbclone.report.html import Report, TableRows, render_html
+from dbclone.report.privacy import NOT_PROMISED, Finding, Privacy
 from dbclone.report.quality import measure_quality
 from dbclone.schema.model import TableKey
 from tests.unit.shop import SHOP
@@ -76,3 +77,16 @@ def test_quality_is_read_from_the_distances() -> None:
     assert quality.shapes == 0.5
     assert quality.median == 0.5
     assert measure_quality(()).shapes is None
+
+
+def test_the_privacy_page_shows_each_gate_and_what_is_not_promised() -> None:
+    passed = Finding(measure="source strings", table=CUSTOMER, column="email", value=0, limit=0, passed=True)
+    failed = Finding(measure="linkability", table=ORDER, value=0.4, limit=0.1, passed=False, reference=0.02)
+    privacy = Privacy(findings=(passed, failed), compared=1200, searched=900, skipped=("order: too few rows",))
+    page = render_html(dataclasses.replace(REPORT, privacy=privacy))
+    assert "1 privacy gates failed" in page.split("<section")[0]
+    for text in ("1,200 strings", "customer.email", "0.02", "order: too few rows", *NOT_PROMISED):
+        assert text in page
+    clean = render_html(dataclasses.replace(REPORT, privacy=Privacy(findings=(passed,), compared=1, searched=1)))
+    assert "All 1 privacy gates passed" in clean.split("<section")[0]
+    assert 'id="privacy"' not in render_html(REPORT)
