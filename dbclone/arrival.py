@@ -1,7 +1,7 @@
 """What there is at the target, and which keys are free there: everything that may refuse it before rows are made.
 
 Owns the questions that are asked of the target and the state that answers them; writing is
-:mod:`dbclone.pipeline`'s.
+:mod:`dbclone.delivery`'s.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dbclone.config import Settings
+from dbclone.db import ledger
 from dbclone.db.connect import Database
 from dbclone.db.ddl import check_ddl
 from dbclone.db.drift import scope_of
@@ -42,6 +43,8 @@ def target_state(
     """Return what is at the target; TargetError if it cannot be written to."""
     own = settings.definition == "none" and settings.on_drift == "refuse"
     with run.stage("target"):
+        with goal.connect() as connection:
+            ledger.refuse_unfinished(connection, goal.name)
         state = prepare_target(goal, plan.schema, settings.on_existing, "ignore" if own else settings.on_drift)
         added = [t.table for t in plan.tables if t.copied and state.rows.get(t.table) and t.table not in state.kept]
         if added:

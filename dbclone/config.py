@@ -26,6 +26,7 @@ Action = Literal["synthesize", "copy", "empty", "skip"]
 OnExisting = Literal["refuse", "truncate", "append"]
 NewColumns = Literal["refuse", "generate", "classify"]
 OnDrift = Literal["refuse", "migrate", "ignore"]
+Mode = Literal["auto", "all-or-nothing", "resumable"]
 Definition = Literal["auto", "native", "portable", "none"]
 
 MAX_SEED = 2**63 - 1
@@ -195,6 +196,10 @@ class SettingKeys(Keys):
     """``--schema``: a field of that name would hide a method of pydantic's."""
     workers: Annotated[int, Field(ge=1, le=1024, description=help_of("workers"))] = 1
     scheduler: Annotated[str | None, Field(description=help_of("scheduler"))] = None
+    mode: Annotated[Mode, Field(description=help_of("mode"))] = "auto"
+    resume: Annotated[bool, Field(description=help_of("resume"))] = False
+    connections: Annotated[int, Field(ge=1, le=64, description=help_of("connections"))] = 2
+    fast: Annotated[bool, Field(description=help_of("fast"))] = False
     save_model: Annotated[Path | None, Field(description=help_of("save_model"))] = None
     sign: Annotated[Path | None, Field(description=help_of("sign"))] = None
     require_signature: Annotated[Path | None, Field(description=help_of("require_signature"))] = None

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+from collections.abc import Callable
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
@@ -48,6 +49,37 @@ def with_generators(model: Model, settings: Settings, *, functions: bool) -> Mod
     tables = tuple(_configured(table, model, settings, functions, problems) for table in model.tables)
     if problems:
         raise ConfigurationError(problems[0], details=at_most(problems[1:]))
+    return dataclasses.replace(model, tables=tables)
+
+
+def without_functions(model: Model) -> Model:
+    """Return the model without code: where a function made the values, a constant says how many are NULL."""
+    return _with_rules(
+        model,
+        lambda _, rule: (
+            ConstantRule(column=rule.column, value="", null_share=rule.null_share)
+            if isinstance(rule, FunctionRule)
+            else rule
+        ),
+    )
+
+
+def with_functions(model: Model, settings: Settings) -> Model:
+    """Return a model from which :func:`without_functions` took the functions of the same settings as it was."""
+    asked = {
+        (table.table, rule.column): rule
+        for table in with_generators(model, settings, functions=True).tables
+        for rule in table.rules
+        if isinstance(rule, FunctionRule)
+    }
+    return _with_rules(model, lambda table, rule: asked.get((table, rule.column), rule))
+
+
+def _with_rules(model: Model, rule_of: Callable[[TableKey, Rule], Rule]) -> Model:
+    tables = tuple(
+        dataclasses.replace(table, rules=tuple(rule_of(table.table, rule) for rule in table.rules))
+        for table in model.tables
+    )
     return dataclasses.replace(model, tables=tables)
 
 

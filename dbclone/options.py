@@ -132,6 +132,40 @@ Scheduler = Annotated[
     _option("scheduler", "--scheduler", "The Dask cluster that makes rows: tcp://host:8786.", metavar="ADDRESS"),
 ]
 
+# ---- How it is loaded ----------------------------------------------------------------------------------------------
+
+Mode = Annotated[
+    str | None,
+    _option(
+        "mode",
+        "--mode",
+        "One transaction, undone as a whole; or batches that stay, which is quicker, and a run that was cut off can go "
+        "on. auto: resumable for a new target of a million rows or more. [auto]",
+        metavar="auto|all-or-nothing|resumable",
+    ),
+]
+Resume = Annotated[
+    bool | None,
+    _option("resume", "--resume", "Go on with a resumable run that was cut off; the other options as they were."),
+]
+Connections = Annotated[
+    int | None,
+    _option(
+        "connections",
+        "--connections",
+        "Connections that load at once in a resumable run; each may take 512 MB of the server's memory. [2]",
+        metavar="N",
+    ),
+]
+Fast = Annotated[
+    bool | None,
+    _option(
+        "fast",
+        "--fast",
+        "Neither rehearse nor verify. The price: what the target refuses is found late, and nothing is recounted.",
+    ),
+]
+
 # ---- What is written ------------------------------------------------------------------------------------------------
 
 SaveModel = Annotated[Path | None, _option("save_model", "--save-model", "Keep what was learned.", metavar="FILE")]

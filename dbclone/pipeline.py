@@ -8,31 +8,28 @@ before a row is read. What a stage does is the business of its room.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable
-from contextlib import closing
+from collections.abc import Mapping
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dbclone.arrival import make_generator, rules_of, target_state, with_free_keys
+from dbclone.arrival import target_state
 from dbclone.config import Settings
-from dbclone.db.connect import Database
-from dbclone.db.load import LoadEvent, load
+from dbclone.db import ledger
+from dbclone.db.connect import Database, name_of
+from dbclone.db.ledger import fingerprint
 from dbclone.db.reflect import refuse_unknown
-from dbclone.db.rehearse import judge, rehearsal_rows, rehearse
 from dbclone.db.sample import take_sample
-from dbclone.db.target import TargetState, prepare_target, same_database
-from dbclone.db.verify import verify
-from dbclone.errors import ConfigurationError, PlanError, TargetError, VerifyError, at_most
-from dbclone.events import Checked, OnEvent, Progress, ignore
-from dbclone.generate.repair import ConditionError
-from dbclone.generators import with_generators
+from dbclone.db.target import prepare_target, same_database
+from dbclone.delivery import Delivered, deliver, held_target, resume
+from dbclone.errors import ConfigurationError, TargetError
+from dbclone.events import OnEvent, Progress, ignore
+from dbclone.generators import with_generators, without_functions
 from dbclone.model.artifact import load_model, save_model
-from dbclone.model.flow import Check, Ddl, Loaded, Sample, Verdict
+from dbclone.model.flow import Ddl, Sample
 from dbclone.model.parts import Model
 from dbclone.reporting import reported
 from dbclone.results import Cloned, Planned, Trained
-from dbclone.run.making import making
 from dbclone.schema.model import TableKey
 from dbclone.schema.plan import Plan, make_plan
 from dbclone.stages import Run
@@ -56,6 +53,8 @@ def _foreseen(run: Run, target: str, plan: Plan, settings: Settings) -> tuple[st
     own = settings.definition == "none" and settings.on_drift == "refuse"
     with run.database(target, "target") as goal, run.stage("target"):
         try:
+            with goal.connect() as connection:
+                ledger.refuse_unfinished(connection, goal.name)
             state = prepare_target(goal, plan.schema, settings.on_existing, "ignore" if own else settings.on_drift)
         except TargetError as error:
             return (f"it would be refused: {error}", *error.details)
@@ -68,8 +67,10 @@ def clone(source: str, target: str, settings: Settings, on_event: OnEvent = igno
     The target is asked whether it may be written to before a row of the source is read, and again by the loader.
     """
     run = Run(on_event)
+    if settings.resume:
+        return _resumed(run, target, settings, {"source": name_of(source)})
     refuse_to_learn(settings)
-    with run.database(source, "source") as origin, run.database(target, "target") as goal:
+    with run.database(source, "source") as origin, run.database(target, "target") as goal, held_target(run, goal):
         with run.stage("target"):
             if same_database(origin, goal):
                 raise TargetError(
@@ -81,19 +82,32 @@ def clone(source: str, target: str, settings: Settings, on_event: OnEvent = igno
             state = target_state(run, goal, plan, ddl, settings, origin)
             sample = _sample(run, origin, connection, plan, settings)
         model = _learn(run, sample, plan, ddl, settings)
-        loaded, checks, repaired = _load(run, goal, model, state, settings)
-        result = Cloned(
-            source=run.names["source"],
-            target=run.names["target"],
-            plan=plan,
-            rows=loaded.rows,
-            checks=checks,
-            seed=settings.seed,
-            record=run.record(),
-            model_file=settings.save_model,
-            repaired=repaired,
-        )
+        delivered = deliver(run, goal, model, state, settings, {"source": run.names["source"]})
+        result = _cloned(run, delivered, settings, run.names["source"])
         return reported(run, result, settings, origin, goal, model=model, sample=sample)
+
+
+def _resumed(run: Run, target: str, settings: Settings, begun_with: Mapping[str, str]) -> Cloned:
+    """Go on with a load that was begun with the same options, from the target alone."""
+    with run.database(target, "target") as goal, held_target(run, goal):
+        delivered = resume(run, goal, settings, begun_with)
+        (source,) = begun_with.values()
+        result = _cloned(run, delivered, settings, source)
+        return reported(run, result, settings, None, goal, model=delivered.model)
+
+
+def _cloned(run: Run, delivered: Delivered, settings: Settings, source: str) -> Cloned:
+    return Cloned(
+        source=source,
+        target=run.names["target"],
+        plan=delivered.model.plan,
+        rows=delivered.loaded.rows,
+        checks=delivered.checks,
+        seed=settings.seed,
+        record=run.record(),
+        model_file=settings.save_model,
+        repaired=delivered.repaired,
+    )
 
 
 def train_model(source: str, settings: Settings, on_event: OnEvent = ignore) -> Trained:
@@ -122,21 +136,14 @@ def generate_into(model_file: Path, target: str, settings: Settings, on_event: O
         model = dataclasses.replace(model, plan=_resized(model.plan, settings))
         model = with_generators(model, settings, functions=True)
         run.versions |= {f"model {name}": version for name, version in model.versions.items()}
-    with run.database(target, "target") as goal:
+    begun_with = {"model": f"{model_file} ({fingerprint(without_functions(model))})"}
+    if settings.resume:
+        return _resumed(run, target, settings, begun_with)
+    with run.database(target, "target") as goal, held_target(run, goal):
         ddl = None if settings.definition == "none" else model.ddl
         state = target_state(run, goal, model.plan, ddl, settings)
-        loaded, checks, repaired = _load(run, goal, model, state, settings)
-        result = Cloned(
-            source=str(model_file),
-            target=run.names["target"],
-            plan=model.plan,
-            rows=loaded.rows,
-            checks=checks,
-            seed=settings.seed,
-            record=run.record(),
-            repaired=repaired,
-        )
-        return reported(run, result, settings, None, goal, model=model)
+        delivered = deliver(run, goal, model, state, settings, begun_with)
+        return reported(run, _cloned(run, delivered, settings, str(model_file)), settings, None, goal, model=model)
 
 
 def _sample(run: Run, origin: Database, connection: Connection, plan: Plan, settings: Settings) -> Sample:
@@ -172,75 +179,3 @@ def _resized(plan: Plan, settings: Settings) -> Plan:
     asked = make_plan(plan.schema, source_rows, dataclasses.replace(options, latents=plan.latents))
     tables = tuple(dataclasses.replace(table, rows=asked.table(table.table).rows) for table in plan.tables)
     return dataclasses.replace(plan, tables=tables)
-
-
-def _rehearse(run: Run, goal: Database, model: Model, state: TargetState, settings: Settings) -> tuple[Verdict, ...]:
-    """Have the target judge rows by its constraints, and a long run rehearsed; return what it said."""
-    plan = model.plan
-
-    def check(connection: Connection) -> None:
-        _refuse_failed(verify(connection, goal.dialect, rules_of(goal, connection, plan, state)))
-
-    with run.stage("rehearse"):
-        generator = make_generator(model, state, settings)
-        asked = [(plan.schema.table(key), *generator.candidates(key)) for key in (t.table for t in plan.tables)]
-        asked = [(table, conditions, rows) for table, conditions, rows in asked if conditions]
-        verdicts = judge(goal, plan, model.ddl, asked, state=state) if asked else ()
-        if rows := rehearsal_rows(plan):
-            few = make_generator(model, state, settings, rows=rows, verdicts=verdicts)
-            try:
-                rehearse(goal, plan, model.ddl, few.batches(), state=state, check=check)
-            except ConditionError:
-                raise
-            except PlanError as error:
-                # Keys that few rows cannot have, many may: those of the load itself are asked for there.
-                run.warn("rehearse", [f"so few rows could not be made as a rehearsal: {error}"])
-        return verdicts
-
-
-def _load(
-    run: Run, goal: Database, model: Model, state: TargetState, settings: Settings
-) -> tuple[Loaded, tuple[Check, ...], dict[TableKey, dict[str, int]]]:
-    """Rehearse, then generate, load and verify in one transaction: a failed check undoes the load."""
-    plan, written = model.plan, dict[TableKey, int]()
-    checks: list[Check] = []
-
-    def on_event(event: LoadEvent) -> None:
-        if event.table is not None:
-            written[event.table] = event.rows
-            done = sum(written.values())
-            run.on_event(Progress(stage="load", table=event.table, done=done, total=plan.rows))
-
-    def check(connection: Connection) -> None:
-        with run.stage("verify"):
-            checks.extend(
-                verify(connection, goal.dialect, rules_of(goal, connection, plan, state), expected_rows=expected)
-            )
-            run.on_event(Checked(checks=tuple(checks)))
-            _refuse_failed(checks)
-
-    state = with_free_keys(run, goal, model, state, settings)
-    verdicts = _rehearse(run, goal, model, state, settings)
-    generator = make_generator(model, state, settings, verdicts=verdicts)
-    counted = {key: count for key, count in generator.rows.items() if key not in state.kept}
-    expected = None if state.on_existing == "append" else counted
-    with (
-        run.stage("load"),
-        closing(making(generator, workers=settings.workers, scheduler=settings.scheduler)) as batches,
-    ):
-        loaded = load(goal, plan, model.ddl, batches, state=state, on_event=on_event, check=check)
-        run.warn("load", loaded.warnings)
-    return loaded, tuple(checks), generator.repaired()
-
-
-def _refuse_failed(checks: Iterable[Check]) -> None:
-    failed = [
-        f"{check.kind} {check.table} {check.name}: {check.message or f'{check.found:g} found'}"
-        for check in checks
-        if not check.passed
-    ]
-    if failed:
-        raise VerifyError(
-            f"{len(failed)} check{'s' * (len(failed) > 1)} on the loaded rows failed; the target is as it was",
-            details=at_most(failed),
-        )

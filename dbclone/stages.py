@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import Literal
 
 from dbclone import __version__
-from dbclone.db.connect import Database, open_database
+from dbclone.db.connect import Database, name_of, open_database
 from dbclone.errors import DbcloneError
 from dbclone.events import OnEvent, Stage, StageFinished, StageStarted, Warned
 from dbclone.results import Record
@@ -64,7 +64,7 @@ class Run:
         """Open a database for the length of a block."""
         with self.stage("connect"):
             database = open_database(url, purpose=purpose)
-            self.names[purpose] = url if url.startswith("embedded:") else database.name
+            self.names[purpose] = name_of(url)
         with database:
             yield database
 

@@ -83,6 +83,11 @@ def masked(url: URL) -> str:
     return text.replace("%2A%2A%2A", "***")
 
 
+def name_of(text: str) -> str:
+    """Return what to call the database that a user means by ``text``, without looking for it."""
+    return text if text.startswith("embedded:") else masked(resolve_url(text))
+
+
 class Database:
     """One database and how to talk to it. Closed by :meth:`close` or at the end of its ``with`` block.
 

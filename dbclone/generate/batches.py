@@ -57,6 +57,7 @@ class Generator:
         verdicts: Sequence[Verdict] = (),
     ) -> None:
         self.verdicts = tuple(verdicts)
+        self._left_out: frozenset[tuple[TableKey, int]] = frozenset()
         self._arguments = {
             "model": model, "seed": seed, "rows": rows, "next_keys": next_keys, "next_values": next_values,
             "rows_before": rows_before, "verdicts": self.verdicts,
@@ -86,11 +87,16 @@ class Generator:
         """Rows that are made per table, or taken over."""
         return {**self.shared.rows, **{table: rows.num_rows for table, rows in self._copied.items()}}
 
+    def leave_out(self, batches: Iterable[tuple[TableKey, int]]) -> None:
+        """Leave batches out of :meth:`numbers` and :meth:`batches`: they are there already."""
+        self._left_out = frozenset(batches)
+
     def numbers(self) -> Iterator[tuple[TableKey, int]]:
-        """Yield table and number of all batches, table by table in load order."""
+        """Yield table and number of all batches that are to be made, table by table in load order."""
         for plan in self.shared.plan.tables:
             for number in range(self.batch_count(plan.table)):
-                yield plan.table, number
+                if (plan.table, number) not in self._left_out:
+                    yield plan.table, number
 
     def batches(self) -> Iterator[Batch]:
         """Yield all batches, table by table in load order."""

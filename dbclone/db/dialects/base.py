@@ -11,6 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
@@ -139,6 +140,15 @@ class Fault:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Holder:
+    """Who holds a target: the process at the server, what it calls itself and where from, and since when."""
+
+    process: int
+    name: str
+    since: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
 class LiveConstraint:
     """A constraint or unique index that the database has. ``valid`` says that every row is known to fulfil it.
 
@@ -236,6 +246,8 @@ class Dialect(ABC):
     """The drivername of the URLs that are connected to: dialect and driver."""
     enforces_references: ClassVar[bool] = True
     """Whether foreign keys of tables that are there are checked while rows are loaded: then cycles take detours."""
+    resumable: ClassVar[bool] = False
+    """Whether a load may be committed bit by bit: definitions and a ledger are undone with their transaction."""
 
     transactional_ddl: ClassVar[bool] = True
     """Whether a rollback undoes definitions. If not, what a failed load made is removed by :meth:`remove`."""
@@ -369,9 +381,34 @@ class Dialect(ABC):
     def remove(self, connection: Connection, made: Sequence[Statement]) -> None:  # noqa: B027 - most roll back
         """Drop what ``made`` made, the last one first, where a rollback does not."""
 
+    def hold(self, connection: Connection) -> Holder | None:
+        """Hold the database until the transaction of ``connection`` ends; return who does, if another one does.
+
+        A transaction's lock, not a session's: a pooler such as PgBouncer hands a session to others. None as well where
+        a database admits one writer only, and keeps the others off by itself.
+        """
+        del connection
+        return None
+
     @abstractmethod
     def begin_load(self, connection: Connection) -> None:
         """Set up the transaction that ``connection`` is in for a long load: memory for indexes, no timeouts."""
+
+    def relax_commit(self, connection: Connection) -> None:
+        """Let the commit of this transaction return before it is on disk: a crash may undo it, but all of it."""
+        del connection
+
+    def cancel(self, connection: Connection) -> None:
+        """End the statement that ``connection`` is executing in another thread, where that can be done."""
+        del connection
+
+    def unchecked_key(self, sql: str) -> tuple[str, str] | None:
+        """Return, for the SQL that adds a foreign key, what adds it without looking at the rows, and what looks then.
+
+        None where there are no two such statements.
+        """
+        del sql
+        return None
 
     @abstractmethod
     def send_rows(

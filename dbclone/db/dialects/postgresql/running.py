@@ -1,0 +1,63 @@
+"""A load under way in PostgreSQL: the lock that keeps others off, commits that need not wait, keys in two steps."""
+
+from __future__ import annotations
+
+import re
+from typing import ClassVar
+
+from sqlalchemy import Connection, text
+
+from dbclone.db.dialects.base import Dialect, Holder
+from dbclone.db.dialects.postgresql.verifying import raw
+
+LOCK = (0x64626300, 0)
+"""The two numbers of the advisory lock: the first is "dbc"."""
+
+_NAME = r'(?:"(?:[^"]|"")+"|[^\s".]+)'
+_FOREIGN_KEY = re.compile(
+    rf"ALTER TABLE (?:ONLY )?(?P<table>{_NAME}(?:\.{_NAME})?)\s+ADD CONSTRAINT (?P<name>{_NAME}) FOREIGN KEY", re.DOTALL
+)
+
+
+class Running(Dialect):
+    """The hooks of a load under way."""
+
+    resumable: ClassVar[bool] = True
+
+    def hold(self, connection: Connection) -> Holder | None:
+        one, two = LOCK
+        connection.execute(
+            text("""
+                SELECT set_config(name, '0', true) FROM pg_catalog.pg_settings
+                WHERE name IN ('idle_in_transaction_session_timeout', 'transaction_timeout')""")
+        )
+        if connection.scalar(text("SELECT pg_try_advisory_xact_lock(:one, :two)"), {"one": one, "two": two}):
+            return None
+        # What it cannot see of other roles' sessions is NULL; the process is always shown.
+        found = connection.execute(
+            text("""
+                SELECT l.pid, coalesce(a.application_name, 'of another role'), host(a.client_addr),
+                       coalesce(a.xact_start, a.backend_start, now())
+                FROM pg_catalog.pg_locks l LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid
+                WHERE l.locktype = 'advisory' AND l.granted AND l.classid = :one AND l.objid = :two
+                  AND l.database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database())"""),
+            {"one": one, "two": two},
+        ).first()
+        if found is None:
+            # It ended between the two statements.
+            return self.hold(connection)
+        process, name, host, since = found
+        return Holder(process=process, name=f"{name} at {host}" if host else name, since=since)
+
+    def relax_commit(self, connection: Connection) -> None:
+        connection.execute(text("SET LOCAL synchronous_commit = off"))
+
+    def cancel(self, connection: Connection) -> None:
+        raw(connection).cancel()
+
+    def unchecked_key(self, sql: str) -> tuple[str, str] | None:
+        found = _FOREIGN_KEY.match(sql)
+        rule = sql.rstrip().rstrip(";")
+        if found is None or ";" in rule or rule.endswith("NOT VALID"):
+            return None
+        return f"{rule} NOT VALID", f"ALTER TABLE {found['table']} VALIDATE CONSTRAINT {found['name']}"
