@@ -22,7 +22,7 @@ from dbclone.db.dialects.base import Fault
 from dbclone.db.loading.session import Nulled, Session, row_key
 from dbclone.db.loading.tally import LoadEvent, OnLoad, Part, Tally, ignore
 from dbclone.db.target import TargetState
-from dbclone.errors import TargetError
+from dbclone.errors import ConnectError, LoadError, TargetError, at_most
 from dbclone.model.flow import Batch, Ddl, Loaded, Statement
 from dbclone.schema.model import ForeignKey, Table
 from dbclone.schema.plan import Backfill, Load, Plan, Suspend
@@ -59,7 +59,7 @@ def load(
             connection.rollback()
         session = Session(connection, target.dialect, Tally(plan, on_event or ignore))
         started = time.perf_counter()
-        with session.translated(_outcome), connection.begin():
+        with session.translated(_outcome), _removed_if_failed(session, target), connection.begin():
             target.dialect.begin_load(connection)
             if state.is_new and ddl is not None:
                 _into_new(session, ddl, batches, state)
@@ -80,7 +80,7 @@ def undone(target: Database, plan: Plan, ddl: Ddl | None, *, state: TargetState)
     """
     with target.connect() as connection:
         session = Session(connection, target.dialect, Tally(plan, ignore))
-        with session.translated(_outcome), connection.begin() as transaction:
+        with session.translated(_outcome), _removed(session, target), connection.begin() as transaction:
             target.dialect.begin_load(connection)
             if state.is_new and ddl is not None:
                 session.run("definition", ddl.before)
@@ -89,6 +89,42 @@ def undone(target: Database, plan: Plan, ddl: Ddl | None, *, state: TargetState)
             session.part = "checks"
             yield connection
             transaction.rollback()
+
+
+@contextmanager
+def _removed_if_failed(session: Session, target: Database) -> Iterator[None]:
+    """Drop what was made if the block fails; it is the run's own, since the target had none of the tables."""
+    try:
+        yield
+    except BaseException:
+        _remove(session, target)
+        raise
+
+
+@contextmanager
+def _removed(session: Session, target: Database) -> Iterator[None]:
+    """Drop what was made at the end of the block, however that comes."""
+    try:
+        yield
+    finally:
+        _remove(session, target)
+
+
+def _remove(session: Session, target: Database) -> None:
+    """Undo what a rollback does not."""
+    if session.dialect.transactional_ddl or not session.made:
+        return
+    try:
+        # Another connection: this one may be lost.
+        with target.connect() as connection:
+            session.dialect.remove(connection, session.made)
+    except Exception as error:
+        if session.dialect.fault(error) is None and not isinstance(error, ConnectError):
+            raise
+        raise LoadError(
+            "the load failed, and what it had made at the target could not be dropped again: drop it by hand",
+            details=at_most([f"{statement.kind.lower()} {statement.name}" for statement in session.made]),
+        ) from None
 
 
 def _outcome(part: Part, fault: Fault) -> str:
