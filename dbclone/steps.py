@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 def refuse_to_learn(settings: Settings) -> None:
     """Raise ConfigurationError for what would keep a model from being learned or saved, before a database is asked."""
     if find_spec("sdv") is None:
-        raise ConfigurationError("learning needs SDV, which is not installed: pip install sdv")
+        raise ConfigurationError("learning needs SDV, which is not installed: pip install 'dbclone[train]'")
     if settings.sign is not None:
         if settings.save_model is None:
             raise ConfigurationError("--sign needs a model file to sign: give --save-model FILE, too")
