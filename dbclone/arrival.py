@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from dbclone.config import Settings
 from dbclone.db import ledger
+from dbclone.db.across import flat, is_across, state_across
 from dbclone.db.connect import Database
 from dbclone.db.ddl import check_ddl
 from dbclone.db.drift import scope_of
@@ -45,7 +46,8 @@ def target_state(
     with run.stage("target"):
         with goal.connect() as connection:
             ledger.refuse_unfinished(connection, goal.name)
-        state = prepare_target(goal, plan.schema, settings.on_existing, "ignore" if own else settings.on_drift)
+        wanted = flat(plan.schema, goal) if is_across(plan.schema, goal) else plan.schema
+        state = prepare_target(goal, wanted, settings.on_existing, "ignore" if own else settings.on_drift)
         added = [t.table for t in plan.tables if t.copied and state.rows.get(t.table) and t.table not in state.kept]
         if added:
             raise TargetError(
@@ -57,6 +59,9 @@ def target_state(
                 f"{goal.name} has none of the tables, and --schema none creates none: run the application's migrations "
                 "on it first, or choose another --schema"
             )
+        if is_across(plan.schema, goal):
+            state = state_across(goal, plan, ddl, state)
+            ddl = state.ddl
         if state.is_new and ddl is not None:
             check_ddl(goal, ddl)
             run.warn("target", ddl.lost)
@@ -135,7 +140,7 @@ def with_free_keys(run: Run, goal: Database, model: Model, state: TargetState, s
     """
     for number in range(FREE_KEY_ROUNDS):
         with run.stage("target"), goal.connect() as connection:
-            taken = _taken(goal, connection, make_generator(model, state, settings), model.plan, state)
+            taken = _taken(goal, connection, make_generator(model, state, settings), state.at_target(model.plan), state)
         if not taken:
             return state
         moved = {key: state.rows[key] + 10**number * model.plan.table(key).rows for key, _, _ in taken}

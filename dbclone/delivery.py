@@ -105,6 +105,10 @@ def resume(run: Run, goal: Database, settings: Settings, begun_with: Mapping[str
 def _is_resumable(goal: Database, plan: Plan, state: TargetState, settings: Settings) -> bool:
     if settings.mode == "resumable" and not goal.dialect.resumable:
         raise ConfigurationError(f"--mode resumable: a load of {goal.dialect.name} cannot be committed bit by bit")
+    if state.schema is not None:
+        if settings.mode == "resumable":
+            raise ConfigurationError("--mode resumable: source and target are of different kinds; leave it out")
+        return False
     if settings.mode != "auto":
         return settings.mode == "resumable"
     # What is added to rows that are there cannot be told from them afterwards: that is for the user to choose.
@@ -142,8 +146,8 @@ class _Delivery:
         with self.run.stage("load"), closing(self._making()) as batches:
             loaded = load(
                 self.goal,
-                self.model.plan,
-                self.model.ddl,
+                self.state.at_target(self.model.plan),
+                self.state.ddl or self.model.ddl,
                 batches,
                 state=self.state,
                 on_event=self._on_event,
@@ -195,7 +199,7 @@ class _Delivery:
 
         def check(connection: Connection) -> None:
             with self.run.stage("verify"):
-                rules = rules_of(self.goal, connection, self.model.plan, self.state)
+                rules = rules_of(self.goal, connection, self.state.at_target(self.model.plan), self.state)
                 self.checks = list(verify(connection, self.goal.dialect, rules, expected_rows=expected))
                 self.run.on_event(Checked(checks=tuple(self.checks)))
                 _refuse_failed(self.checks, otherwise)
@@ -205,7 +209,7 @@ class _Delivery:
 
 def _rehearse(run: Run, goal: Database, model: Model, state: TargetState, settings: Settings) -> tuple[Verdict, ...]:
     """Have the target judge rows by its constraints, and a long run rehearsed; return what it said."""
-    plan = model.plan
+    plan, ddl = state.at_target(model.plan), state.ddl or model.ddl
 
     def check(connection: Connection) -> None:
         _refuse_failed(
@@ -214,13 +218,15 @@ def _rehearse(run: Run, goal: Database, model: Model, state: TargetState, settin
 
     with run.stage("rehearse"):
         generator = make_generator(model, state, settings)
-        asked = [(plan.schema.table(key), *generator.candidates(key)) for key in (t.table for t in plan.tables)]
+        # Conditions are in the source's words: a target of another kind has no say in them.
+        keys = [table.table for table in plan.tables] if state.schema is None else []
+        asked = [(plan.schema.table(key), *generator.candidates(key)) for key in keys]
         asked = [(table, conditions, rows) for table, conditions, rows in asked if conditions]
-        verdicts = judge(goal, plan, model.ddl, asked, state=state) if asked else ()
+        verdicts = judge(goal, plan, ddl, asked, state=state) if asked else ()
         if rows := {} if settings.fast else rehearsal_rows(plan):
             few = make_generator(model, state, settings, rows=rows, verdicts=verdicts)
             try:
-                rehearse(goal, plan, model.ddl, few.batches(), state=state, check=check)
+                rehearse(goal, plan, ddl, few.batches(), state=state, check=check)
             except ConditionError:
                 raise
             except PlanError as error:

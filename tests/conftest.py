@@ -117,13 +117,18 @@ KINDS = [*SERVERS, "mariadb", "sqlite"]
 @pytest.fixture(scope="module", params=KINDS)
 def any_server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> AnyServer:
     """Each kind of database, in turn."""
-    if request.param == "sqlite":
+    return server_called(request.param, request, tmp_path_factory)
+
+
+def server_called(name: str, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> AnyServer:
+    """Return one kind of database; the test is skipped where its server is not at hand."""
+    if name == "sqlite":
         return SQLiteFiles(folder=tmp_path_factory.mktemp("sqlite"))
-    if request.param == "mariadb":
+    if name == "mariadb":
         if MARIADB is None:
             pytest.skip("no MariaDB or MySQL server: DBCLONE_TEST_MARIADB names none")
         return MariaDBServer(maintenance=make_url(MARIADB).set(drivername="mysql+pymysql"))
-    return _postgresql(request, request.param)
+    return _postgresql(request, name)
 
 
 @pytest.fixture(scope="session")

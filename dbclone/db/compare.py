@@ -36,12 +36,24 @@ def compare(source: Database, target: Database, schema: Schema) -> tuple[Check, 
     """
     with source.snapshot() as ours, target.connect() as theirs:
         there = reflect_schema(theirs, target.dialect)
-        checks = list(differences(reflect_schema(ours, source.dialect), there, schema))
+        here = reflect_schema(ours, source.dialect)
+        checks = list(differences(here, there, schema) if here.dialect == there.dialect else _missing(there, schema))
         both = _Both(source=(ours, source.dialect), target=(theirs, target.dialect))
         for table in schema.tables:
             if table.key in there:
                 checks += both.distances(table, there.table(table.key))
     return tuple(checks)
+
+
+def _missing(target: Schema, wanted: Schema) -> Iterator[Check]:
+    """Yield what the target lacks of the wanted tables, if it is of another kind: no definition is the same there."""
+    for table in wanted.tables:
+        if table.key not in target:
+            yield _difference(table.key, "table", "the target has no such table")
+            continue
+        there = {column.name for column in target.table(table.key).columns}
+        lacking = [column.name for column in table.written_columns if column.name not in there]
+        yield from (_difference(table.key, f"column {name}", "the target lacks it") for name in lacking)
 
 
 def differences(source: Schema, target: Schema, wanted: Schema) -> Iterator[Check]:
@@ -109,7 +121,7 @@ class _Both:
         Keys are left out: new ones are made, and which row refers to which says nothing about a distribution.
         """
         comparable = {column.name for column in twin.columns} - _keys(table)
-        shared = [column for column in table.columns if column.name in comparable]
+        shared = [c for c in table.columns if c.name in comparable and _alike(c, twin.column(c.name))]
         categories = {c.name: found for c in shared if c.kind in _NAMED and (found := self._categories(table, c))}
         measures = [
             Measure(column=column, of="value" if column.kind in _ORDERED else "length")
@@ -125,7 +137,7 @@ class _Both:
             points = cuts[measure.column.name]
             if points:
                 here = self.dialect.histogram(self.ours, table, measure, points)
-                there = self.target_dialect.histogram(self.theirs, twin, measure, points)
+                there = self.target_dialect.histogram(self.theirs, twin, _of(measure, twin), points)
                 name = measure.column.name + (" (length)" if measure.of == "length" else "")
                 yield _distance(table, name, kolmogorov_smirnov(here, there))
 
@@ -133,6 +145,16 @@ class _Both:
         """Return the frequencies of a column's values, or None if they are too many to be categories."""
         found = self.dialect.frequencies(self.ours, table, column.name, CATEGORIES + 1)
         return found if len(found) <= CATEGORIES and sum(found.values()) >= 2 * len(found) else None
+
+
+def _alike(column: Column, other: Column) -> bool:
+    """Whether values of both can be compared; a label may be a text elsewhere."""
+    kinds = {column.kind, other.kind}
+    return len(kinds) == 1 or kinds <= _ORDERED - {"date", "time", "interval"} or kinds <= {"text", "enum"}
+
+
+def _of(measure: Measure, table: Table) -> Measure:
+    return replace(measure, column=table.column(measure.column.name))
 
 
 def _keys(table: Table) -> set[str]:

@@ -72,7 +72,7 @@ def _portable_ddl(database: Database, schema: Schema) -> Ddl:
     with database.connect() as connection:
         database.dialect.qualify_names(connection)
         metadata = _reflect(connection, schema)
-        render = _renderer(connection)
+        render = renderer(connection)
         before = [
             *_schemas(render, schema),
             *database.dialect.prerequisites(connection),
@@ -82,6 +82,14 @@ def _portable_ddl(database: Database, schema: Schema) -> Ddl:
         after = list(_constraints(render, metadata, schema))
         lost = database.dialect.not_portable(connection)
     return Ddl(dialect=schema.dialect, method="portable", before=tuple(before), after=tuple(after), lost=lost)
+
+
+def portable_statements(
+    connection: sa.Connection, metadata: sa.MetaData, schema: Schema
+) -> tuple[list[Statement], list[Statement]]:
+    """Return what makes the tables of ``metadata`` before their rows, and their keys and constraints after them."""
+    render = renderer(connection)
+    return _tables(connection, render, metadata, schema), list(_constraints(render, metadata, schema))
 
 
 def _schemas(render: Render, schema: Schema) -> list[Statement]:
@@ -104,7 +112,7 @@ def _reflect(connection: sa.Connection, schema: Schema) -> sa.MetaData:
     return metadata
 
 
-def _renderer(connection: sa.Connection) -> Render:
+def renderer(connection: sa.Connection) -> Render:
     """Return a function that renders DDL as text to be executed without parameters."""
     dialect = connection.dialect
     doubled = dialect.paramstyle in ("format", "pyformat")

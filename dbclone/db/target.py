@@ -19,8 +19,10 @@ from dbclone.db.dialects.base import Dialect, Keys
 from dbclone.db.reflect import reflect_schema
 from dbclone.db.reprint import normalised
 from dbclone.errors import TargetError, at_most
+from dbclone.model.flow import Ddl
 from dbclone.schema.bookkeeping import copied_tables
 from dbclone.schema.model import Column, Schema, Table, TableKey, TypeKind
+from dbclone.schema.plan import Plan
 
 OnExisting = Literal["refuse", "truncate", "append"]
 OnDrift = Literal["refuse", "migrate", "ignore"]
@@ -55,6 +57,7 @@ class TargetState:
     they tell how the target itself was built. ``explained`` says, for people, what is done to what is there.
     ``migrate`` changes the definition within the loading transaction; ``ignores_drift``: the target keeps its own.
     ``before_load`` and ``after_load`` are carried out within it, before rows are written and when all is in place.
+    ``ddl`` and ``schema`` are the target's own, under the source's keys, if it is of another kind than the source.
     """
 
     is_new: bool
@@ -69,6 +72,12 @@ class TargetState:
     before_load: tuple[Script, ...] = ()
     after_load: tuple[Script, ...] = ()
     ignores_drift: bool = False
+    ddl: Ddl | None = None
+    schema: Schema | None = None
+
+    def at_target(self, plan: Plan) -> Plan:
+        """Return the plan with the tables as the target has them, where it is of another kind than the source."""
+        return plan if self.schema is None else replace(plan, schema=self.schema)
 
 
 def same_database(one: Database, other: Database) -> bool:
@@ -99,9 +108,10 @@ def prepare_target(
                 "or --on-existing truncate (deletes the rows of these tables), or --on-existing append (adds to them)",
                 details=at_most([f"{key} has rows" for key in filled]),
             )
-        if on_drift != "migrate":
+        same_kind = schema.dialect == live.dialect
+        if on_drift != "migrate" and same_kind:
             _refuse_differences(schema, live)
-        if on_drift == "refuse":
+        if on_drift == "refuse" and same_kind:
             _refuse_drift(target, schema, live)
         refuse_hidden(connection, target.dialect, existing)
         kept = _kept(holding & copied, on_existing, on_drift)

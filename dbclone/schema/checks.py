@@ -202,3 +202,61 @@ def _listed(tree: exp.Expr) -> tuple[str, ...]:
     if not all(isinstance(item, exp.Literal) and item.is_string for item in plain):
         return ()
     return tuple(str(item.this) for item in plain)
+
+
+_SAME_EVERYWHERE = (
+    exp.And, exp.Or, exp.Not, exp.Paren, exp.Column, exp.Identifier, exp.Literal, exp.Boolean, exp.Null, exp.Is,
+    exp.In, exp.Tuple, exp.Between, exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.Neg, exp.Add, exp.Sub,
+    exp.Mul, exp.Length, exp.Lower, exp.Upper, exp.Coalesce, exp.Abs,
+)  # fmt: skip
+"""What means the same in every SQL; / and || and LIKE do not."""
+
+
+def translated(expression: str, source: str, target: str) -> str | None:
+    r"""Return an expression in the SQL of another kind of database; None unless all of it means the same there.
+
+    ``status = ANY (ARRAY['a'::text])`` → ``\`status\` IN ('a')``. Columns are named without their table.
+    """
+    tree = parse(expression, source)
+    if tree is None:
+        return None
+    tree = tree.copy().transform(_plainer)
+    if not all(isinstance(node, _SAME_EVERYWHERE) for node in tree.walk()):
+        return None
+    for column in tree.find_all(exp.Column):
+        column.set("table", None)
+    for node in tree.find_all(exp.Identifier):
+        node.set("quoted", True)
+    return str(tree.sql(dialect=_DIALECTS.get(target, target)))
+
+
+def _plainer(node: exp.Expr) -> exp.Expr:
+    """Return a node without casts of literals and to texts, PostgreSQL's lists as lists."""
+    if isinstance(node, exp.Cast):
+        bare = node.this.unnest()
+        if isinstance(bare, exp.Literal | exp.Neg) or node.to.is_type(*_TEXTS, exp.DataType.Type.BPCHAR):
+            return _plainer(bare)
+    if isinstance(node, exp.EQ) and isinstance(node.expression, exp.Any):
+        array = node.expression.this.unnest()
+        while isinstance(array, exp.Cast):
+            array = array.this.unnest()
+        if isinstance(array, exp.Array):
+            # What stands in place of a node is not looked at again.
+            items = [item.transform(_plainer) for item in array.expressions]
+            return exp.In(this=node.this.transform(_plainer), expressions=items)
+    return node
+
+
+def translated_default(default: str, source: str, target: str) -> str | None:
+    """Return a column's default in the SQL of another kind of database: a literal, or the moment; else None."""
+    tree = parse(default, source)
+    if tree is None:
+        return None
+    while isinstance(tree, exp.Cast | exp.Paren):
+        tree = tree.this
+    value = tree.this if isinstance(tree, exp.Neg) else tree
+    if isinstance(tree, exp.CurrentTimestamp):
+        return "CURRENT_TIMESTAMP"
+    if not isinstance(value, exp.Literal | exp.Boolean | exp.Null):
+        return None
+    return str(tree.sql(dialect=_DIALECTS.get(target, target)))

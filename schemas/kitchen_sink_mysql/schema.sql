@@ -13,7 +13,7 @@ CREATE TABLE customer (
     note TEXT COMMENT 'free; text ) AUTO_INCREMENT=7 here',
     created_at TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP ON UPDATE CURRENT_TIMESTAMP,
     UNIQUE KEY email_once (email),
-    UNIQUE KEY note_begins (note(12))
+    UNIQUE KEY note_begins (note(60))
 ) ENGINE=InnoDB AUTO_INCREMENT=9001 DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_general_ci COMMENT='buyers';
 
 CREATE TABLE `order` (

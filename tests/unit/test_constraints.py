@@ -15,7 +15,7 @@ from dbclone.generate.constraints import Columns, Judge, judge
 from dbclone.generate.patterns import matching
 from dbclone.generate.repair import ConditionError, Freedom, Repaired, repair
 from dbclone.model.flow import Verdict
-from dbclone.schema.checks import columns_of, comparisons, literals, parse, patterns
+from dbclone.schema.checks import columns_of, comparisons, literals, parse, patterns, translated, translated_default
 from dbclone.schema.model import Check, Column, Table, TableKey
 
 ROWS = 2_000
@@ -263,3 +263,27 @@ def test_texts_that_all_differ_are_written_otherwise() -> None:
     found = judge_of(columns, "slug ~ '^[a-z0-9-]+$'")
     done = repaired(columns, found, freedom(respelled=frozenset({"slug"})))
     assert len(done.columns["slug"].unique()) == ROWS
+
+
+@pytest.mark.parametrize(
+    ("expression", "source", "target", "expected"),
+    [
+        ("(price >= (0)::numeric)", "postgresql", "sqlite", '("price" >= 0)'),
+        ("status = ANY (ARRAY['a'::text, 'b'::text])", "postgresql", "mysql", "`status` IN ('a', 'b')"),
+        ("`n` between -5 and 5 or `n` is null", "mysql", "postgresql", '"n" BETWEEN -5 AND 5 OR "n" IS NULL'),
+        ("a || b = 'x'", "sqlite", "mysql", None),
+        ("name ~ '^x'", "postgresql", "sqlite", None),
+        ("my_function(a)", "postgresql", "sqlite", None),
+    ],
+)
+def test_a_condition_is_translated_only_if_it_means_the_same(
+    expression: str, source: str, target: str, expected: str | None
+) -> None:
+    assert translated(expression, source, target) == expected
+
+
+def test_a_default_is_translated_if_it_is_a_literal() -> None:
+    assert translated_default("'it''s'::character varying", "postgresql", "sqlite") == "'it''s'"
+    assert translated_default("-1", "sqlite", "mysql") == "-1"
+    assert translated_default("now()", "postgresql", "sqlite") == "CURRENT_TIMESTAMP"
+    assert translated_default("nextval('s'::regclass)", "postgresql", "sqlite") is None

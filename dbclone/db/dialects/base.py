@@ -249,6 +249,8 @@ class Dialect(ABC):
     resumable: ClassVar[bool] = False
     """Whether a load may be committed bit by bit: definitions and a ledger are undone with their transaction."""
 
+    adds_constraints: ClassVar[bool] = True
+    """Whether keys and constraints are best added to a table after its rows; else they are made with it."""
     transactional_ddl: ClassVar[bool] = True
     """Whether a rollback undoes definitions. If not, what a failed load made is removed by :meth:`remove`."""
 

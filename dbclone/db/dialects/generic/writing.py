@@ -34,6 +34,7 @@ class RefusedRow(Exception):  # noqa: N818 - it carries what was refused, and is
 class Writing(Dialect):
     """The writing hooks."""
 
+    adds_constraints = False
     enforces_references = False
 
     def drop_statement(self, definition: Definition) -> str:
