@@ -21,8 +21,10 @@ from dbclone.generate import exclusion, unique
 from dbclone.generate.casting import replaced
 from dbclone.generate.constraints import Judge, row_conditions
 from dbclone.generate.copula import positive_definite
+from dbclone.generate.learned import on_axis
 from dbclone.generate.repair import Freedom, mended, repair
 from dbclone.generate.shared import Name, is_computed, is_distinct
+from dbclone.generate.unfold import Axes, axis_value, unfold
 from dbclone.generate.values import values_at
 from dbclone.model.marginal import SCORE_LIMIT
 from dbclone.model.rules import (
@@ -277,13 +279,16 @@ class Draws:
         """Return ``count`` rows of these columns."""
         shared, table = self.rows.shared, self.rows.table
         model = shared.model.table(table)
-        scores = self._scores(count)
+        scores, axes = self._drawn(count)
         index = self.random.integers(0, 2**40, count)
         some = pa.array(self.random.integers(0, len(self.rows.scores), count))
         out = {}
         for name in names:
             rule, column = shared.rule(table, name), self.rows.described.column(name)
-            if isinstance(rule, Learned) and name in model.scores:
+            if isinstance(rule, Learned) and name in axes:
+                null = np.isnan(axes[name]) if rule.marginal.null_share else None
+                out[name] = on_axis(axes[name], null, rule, column)
+            elif isinstance(rule, Learned) and name in model.scores:
                 place = model.scores.index(name)
                 out[name] = values_at(
                     rule, column, index=index, streams=shared.streams, name=(table, name), scores=scores[:, place]
@@ -296,10 +301,18 @@ class Draws:
             out[name] = out[name] if out[name].type == wanted else out[name].cast(wanted)
         return out
 
-    def _scores(self, count: int) -> Floats:
+    def _drawn(self, count: int) -> tuple[Floats, Axes]:
         model = self.rows.shared.model.table(self.rows.table)
         if not model.scores:
-            return np.zeros((count, 0))
+            return np.zeros((count, 0)), {}
         root = np.linalg.cholesky(positive_definite(model.correlation))
         noise: Floats = np.clip(self.random.standard_normal((count, len(root))) @ root.T, -SCORE_LIMIT, SCORE_LIMIT)
-        return noise
+        scores, axes = unfold(model, self.rows.described, noise, self.random, None)
+        anyone = {
+            fold.column: fold.decode(noise[:, model.scores.index(fold.column)], np.full(count, len(fold.pieces)), None)
+            for fold in model.folds
+            if fold.late
+        }
+        found = {**axes, **anyone}
+        made = {p.column: axis_value(model, self.rows.described, scores, found, p.column) for p in model.products}
+        return scores, {**found, **made}

@@ -16,9 +16,11 @@ from dbclone.errors import PlanError
 from dbclone.generate import links, unique
 from dbclone.generate.custom import expression_values
 from dbclone.generate.layout import Layout
+from dbclone.generate.learned import on_axis
 from dbclone.generate.nulls import null_draws
 from dbclone.generate.polymorphic import Referred, referred, referred_values
 from dbclone.generate.shared import Name
+from dbclone.generate.unfold import axis_value
 from dbclone.generate.values import values_at
 from dbclone.model.rules import ExpressionRule, Learned, Numbered, PolymorphicKey, Referenced, Rule
 from dbclone.schema.model import Column
@@ -46,6 +48,7 @@ class Draft:
         self.described = self.shared.schema.table(self.table)
         self.plan = self.shared.plan.table(self.table)
         self.scores, self._primary = layout.scores(number)
+        self.axes = layout.axes(number)
         self.first = layout.first_row(number)
         self.parents: dict[str, Integers] = {}
         self.made: dict[Name, pa.Array] = {}
@@ -81,6 +84,10 @@ class Draft:
         if isinstance(rule, PolymorphicKey):
             index = self._index_of(rule.column)
             return referred_values(rule, self.referred(rule).chosen, index, self.references)
+        if isinstance(rule, Learned):
+            values = self._axis(rule.column)
+            if values is not None:
+                return on_axis(values, np.isnan(values) if rule.marginal.null_share else None, rule, column)
         return values_at(
             rule, column, index=self._index_of(rule.column), streams=self.shared.streams,
             name=self.shared.stream_name(self.table, column.name), scores=self.own_scores(rule),
@@ -92,6 +99,30 @@ class Draft:
             types, index = self.column(rule.type_column), self._index_of(rule.column)
             self.polymorphic[rule.column] = referred(rule, types, index, self.references)
         return self.polymorphic[rule.column]
+
+    def _axis(self, name: Name) -> Floats | None:
+        """Return the values of a column that follows from others, on its axis; None for one that does not."""
+        model = self.shared.model.table(self.table)
+        product = next((product for product in model.products if product.column == name), None)
+        if product is not None:
+            late = {factor: values for factor in product.factors if (values := self._late(factor)) is not None}
+            return axis_value(model, self.described, self.scores, {**self.axes, **late}, name)
+        late_values = self._late(name)
+        return self.axes.get(name) if late_values is None else late_values
+
+    def _late(self, name: Name) -> Floats | None:
+        """Return the values of a column that follows from a row that a link refers to; None for others."""
+        model = self.shared.model.table(self.table)
+        fold = next((fold for fold in model.folds if fold.column == name and fold.late), None)
+        if fold is None:
+            return None
+        reference = next(r for r in self.plan.references if r.foreign_key.name == fold.given_key)
+        parents = self.parent(fold.given_key)
+        above = self.references.axis(reference.foreign_key.parent, fold.given)
+        known = parents >= 0 if len(above) else np.zeros(len(parents), dtype=bool)
+        given = np.full(len(parents), np.inf)  # none of the pieces
+        given[known] = above[parents[known]]
+        return fold.decode(self.scores[:, model.scores.index(name)], fold.piece(given), None)
 
     def _index_of(self, column: Name) -> Integers:
         """Return the index by which a column's values are made: another one for rows that were drawn again."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -19,7 +20,7 @@ from dbclone.generate.copula import BranchSampler, StarSampler, positive_definit
 from dbclone.generate.counts import fit_counts
 from dbclone.generate.nulls import tilted
 from dbclone.generate.streams import Streams
-from dbclone.model.marginal import SCORE_LIMIT
+from dbclone.generate.unfold import Axes, OfParent, axis_value, evenly_spread, unfold
 from dbclone.model.parts import Model
 from dbclone.schema.model import TableKey
 
@@ -65,6 +66,15 @@ class Layouts:
         if table not in self._made:
             self._made[table] = Layout(self, table)
         return self._made[table]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Block:
+    """A block's own scores (rows × own), each row's primary parent (−1: none), and values that follow from others."""
+
+    scores: Floats
+    parents: Integers
+    axes: Axes
 
 
 class Layout:
@@ -174,13 +184,31 @@ class Layout:
 
     def scores(self, block: int) -> tuple[Floats, Integers]:
         """Return the own scores of a block's rows (rows × own) and each row's primary parent (−1: none)."""
-        return self._keep(("scores", 0, block), lambda: self._make_scores(block))
+        made = self._block(block)
+        return made.scores, made.parents
 
-    def _make_scores(self, block: int) -> tuple[Floats, Integers]:
+    def axes(self, block: int) -> Axes:
+        """Return the values of the columns of a block's rows that follow from others, on their axes."""
+        return self._block(block).axes
+
+    def _block(self, block: int) -> _Block:
+        return self._keep(("scores", 0, block), lambda: self._make_block(block))
+
+    def values(self, block: int, column: str) -> Floats:
+        """Return the values of a learned column of a block's rows, on its axis and grid; NULL is NaN."""
+        made = self._block(block)
+        described = self.layouts.model.plan.schema.table(self.table)
+        return axis_value(self.model, described, made.scores, made.axes, column)
+
+    def _make_block(self, block: int) -> _Block:
         if not self._is_whole:
             return self._part(block)
-        scores, parents = zip(*(self._part(number) for number in range(self._parts)), strict=True)
-        return np.concatenate(scores), np.concatenate(parents)
+        parts = [self._part(number) for number in range(self._parts)]
+        return _Block(
+            scores=np.concatenate([part.scores for part in parts]),
+            parents=np.concatenate([part.parents for part in parts]),
+            axes={name: np.concatenate([part.axes[name] for part in parts]) for name in parts[0].axes},
+        )
 
     def extensions(self, star: int, block: int) -> tuple[Floats, ...]:
         """Return the extension parameters of a block's rows in one star, per branch."""
@@ -201,7 +229,7 @@ class Layout:
         made: Made = self._kept[at]
         return made
 
-    def _part(self, block: int) -> tuple[Floats, Integers]:
+    def _part(self, block: int) -> _Block:
         family = len(self._cuts[0]) - 1
         random = self.layouts.streams.generator("rows", self.table, block)
         if block >= family:
@@ -209,18 +237,31 @@ class Layout:
             rows = min(self._free_rows, self.parentless - begin)
             root = np.linalg.cholesky(positive_definite(self.model.correlation)) if len(self.model.scores) else None
             noise = random.standard_normal((rows, len(self.model.scores)))
-            scores = noise if root is None else np.clip(noise @ root.T, -SCORE_LIMIT, SCORE_LIMIT)
-            return self._tilted(scores, null=True), np.full(rows, -1, dtype=np.int64)
+            scores = noise if root is None else noise @ root.T
+            return self._finished(scores, np.full(rows, -1, dtype=np.int64), random, None)
         parent, star, place, sampler = self._family
         begin, end = (int(n) for n in self._cuts[0][block : block + 2])
-        parts = []
+        parts, above = [], []
         for other in range(parent.blocks):
             low, high = parent.first_row(other), parent.first_row(other + 1)
             if low < end and high > begin:
-                parameters = parent.extensions(star, other)[place]
-                parts.append(parameters[max(begin - low, 0) : end - low])
+                some = slice(max(begin - low, 0), end - low)
+                parts.append(parent.extensions(star, other)[place][some])
+                above.append((other, some))
         at, scores = sampler.children(np.concatenate(parts), self.counts[begin:end], random)
-        return self._tilted(scores, null=False), at + begin
+
+        def of_parent(column: str) -> Floats:
+            return np.concatenate([parent.values(other, column)[some] for other, some in above])[at]
+
+        return self._finished(scores, at + begin, random, of_parent)
+
+    def _finished(
+        self, scores: Floats, parents: Integers, random: np.random.Generator, of_parent: OfParent | None
+    ) -> _Block:
+        spread = self._tilted(evenly_spread(scores, random), null=of_parent is None)
+        described = self.layouts.model.plan.schema.table(self.table)
+        ordinary, axes = unfold(self.model, described, spread, random, of_parent)
+        return _Block(scores=ordinary, parents=parents, axes=axes)
 
     def _tilted(self, scores: Floats, *, null: bool) -> Floats:
         """Return the scores with that column fitted that says which rows have a primary parent and which have none."""

@@ -13,7 +13,8 @@ from dbclone.generate import arrays
 from dbclone.generate.arrays import Floats, Name
 from dbclone.generate.streams import Integers, Streams
 from dbclone.model.flow import arrow_type
-from dbclone.model.literals import DATE_INFINITY, MONTH_DAYS, TIME_INFINITY, infinite_intervals, intervals
+from dbclone.model.grids import MICROSECONDS, decimal_grid, microseconds
+from dbclone.model.literals import DATE_INFINITY, TIME_INFINITY, infinite_intervals, intervals
 from dbclone.model.marginal import APART, NOT_A_NUMBER
 from dbclone.model.rules import Learned
 from dbclone.schema.model import Column
@@ -21,8 +22,6 @@ from dbclone.schema.model import Column
 Nulls = npt.NDArray[np.bool_]
 
 _DAY = 86_400_000_000
-MICROSECONDS = {-8: MONTH_DAYS * _DAY, -6: _DAY, -4: 3_600_000_000, -2: 60_000_000}
-"""Microseconds of a :class:`~dbclone.model.rules.Learned` time's grid, by its negative ``decimals``."""
 _FIRST_DAY, _LAST_DAY = -2_440_588, 2_145_031_948
 """The days that PostgreSQL has: 24 November 4714 BC to 31 December 5874897."""
 _FIRST_MOMENT, _LAST_MOMENT = -210_866_803_200_000_000, 2**63 - 2**11
@@ -84,25 +83,9 @@ def _infinite(units: Integers, values: Floats, infinity: int) -> Integers:
     return np.where(apart, np.where(values > 0, infinity, -infinity), units) if apart.any() else units
 
 
-def grid_unit(rule: Learned, column: Column) -> float:
-    """Return the distance of neighbouring values on the rule's grid; 0 where there is no grid."""
-    if rule.kind in ("integer", "date", "boolean"):
-        return 1.0
-    if rule.kind in ("time", "timestamp", "timestamptz", "interval"):
-        return float(_microseconds(rule))
-    if rule.kind == "decimal":
-        return float(10.0 ** -_grid(rule, column))
-    return 0.0 if rule.decimals is None else float(10.0**-rule.decimals)
-
-
-def _microseconds(rule: Learned) -> int:
-    decimals = 6 if rule.decimals is None else rule.decimals
-    return MICROSECONDS[decimals] if decimals < 0 else 10 ** (6 - decimals)
-
-
 def _on_grid(values: Floats, rule: Learned) -> Integers:
     """Return microseconds, rounded to the rule's grid; a time of day stays within its day."""
-    unit = _microseconds(rule)
+    unit = microseconds(rule)
     if rule.kind == "time":
         first, last = 0.0, float(_DAY // unit - 1)
     else:
@@ -112,7 +95,7 @@ def _on_grid(values: Floats, rule: Learned) -> Integers:
 
 def _intervals(rule: Learned, values: Floats, null: Nulls | None) -> pa.Array:
     """Return intervals in the parts that the rule uses, larger ones first; all parts of the sign of the whole."""
-    unit = _microseconds(rule)
+    unit = microseconds(rule)
     signs = np.where(np.abs(values) >= APART, np.sign(values), 0).astype(np.int8)
     finite = np.where(signs != 0, 0.0, values)
     months = np.zeros(len(values), dtype=np.int64)
@@ -150,18 +133,13 @@ _WORDS = 38
 """Digits of an Arrow decimal."""
 
 
-def _grid(rule: Learned, column: Column) -> int:
-    grid = rule.decimals if rule.decimals is not None else column.scale or 0
-    return grid if column.scale is None else min(grid, column.scale)
-
-
 def _decimals(rule: Learned, column: Column, values: Floats, null: Nulls | None) -> pa.Array:
     """Return decimal128 on the column's grid; text if the rule's values do not fit into 64 bits there, or are no
     numbers.
 
     Which of them depends on the rule only, so that all batches of a column are of one type.
     """
-    grid = _grid(rule, column)
+    grid = decimal_grid(rule, column)
     scale = max(grid, column.scale if column.scale is not None else grid, 0)
     ends = np.abs(np.concatenate([rule.marginal.low, rule.marginal.high]))
     with_words = bool((ends >= APART).any())

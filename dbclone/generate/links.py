@@ -89,6 +89,16 @@ def parent_side(link: LinkModel, own_scores: Sequence[Floats], random: np.random
     return link.fan_out.decode(ndtri(share)), both[:, 1]
 
 
+def within(scores: Floats, group: Integers) -> Floats:
+    """Return normal scores by rank within each group: the groups no longer differ in them."""
+    order = np.lexsort((scores, group))
+    _, first, count = np.unique(group[order], return_index=True, return_counts=True)
+    place = np.arange(len(order)) - np.repeat(first, count)
+    out = np.empty(len(scores))
+    out[order] = ndtri((place + 0.5) / np.repeat(count, count))
+    return out
+
+
 def index_link(
     counts: Floats, scores: Floats, *, rows: int, linked: int, most: Integers | int, permutation: Permutation,
     random: np.random.Generator, unique: bool = False,

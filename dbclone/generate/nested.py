@@ -15,8 +15,9 @@ import pyarrow.compute as pc
 
 from dbclone.generate import arrays
 from dbclone.generate.arrays import Floats, Name
-from dbclone.generate.learned import grid_unit, normal_scores, on_axis
+from dbclone.generate.learned import normal_scores, on_axis
 from dbclone.generate.streams import Integers, Streams
+from dbclone.model.grids import grid_unit
 from dbclone.model.literals import quoted_elements, quoted_fields, text_of
 from dbclone.model.marginal import APART, INFINITE, fit_marginal
 from dbclone.model.rules import Learned, Rule, SequenceKey, without_nulls

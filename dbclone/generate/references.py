@@ -49,6 +49,7 @@ class References:
         self.clusters = Clusters(shared)
         self._indexes: dict[tuple[TableKey, str], Any] = {}
         self._stored: dict[tuple[TableKey, Name], pa.Array] = {}
+        self._axes: dict[tuple[TableKey, Name], Floats] = {}
         self._storing: list[tuple[TableKey, Name]] = []
         self.draft = lru_cache(maxsize=CACHED_DRAFTS)(self._draft)
         self.able = lru_cache(maxsize=None)(self._able)
@@ -124,6 +125,15 @@ class References:
         stream = arrays.stream_key(self.shared.streams, table, key.name, "anyone")
         return np.where(parents < 0, rows[arrays.pick(index, stream, len(rows))], parents)
 
+    def axis(self, table: TableKey, column: Name) -> Floats:
+        """Return a whole learned column on its axis, as it was drafted; NULL is NaN."""
+        at = (table, column)
+        if at not in self._axes:
+            layout = self._layouts().of(table)
+            blocks = [layout.values(number, column) for number in range(self._batches(table))]
+            self._axes[at] = np.concatenate(blocks) if blocks else np.zeros(0)
+        return self._axes[at]
+
     # ---- The parent side of links ----------------------------------------------------------------------------------
 
     def own_scores(self, table: TableKey) -> list[Floats]:
@@ -133,7 +143,13 @@ class References:
 
     def _parent_side(self, link: LinkModel) -> tuple[Floats, Floats]:
         random = self.shared.streams.generator("fan-out", link.child, link.foreign_key)
-        return links.parent_side(link, self.own_scores(link.parent), random)
+        counts, scores = links.parent_side(link, self.own_scores(link.parent), random)
+        folds = self.shared.model.table(link.child).folds
+        fold = next((fold for fold in folds if fold.late and fold.given_key == link.foreign_key), None)
+        if fold is not None and len(scores):
+            # What the rows' values owe to this column of the row referred to, they get by the fold: not twice.
+            scores = links.within(scores, fold.piece(self.axis(link.parent, fold.given)))
+        return counts, scores
 
     def link_index(self, link: LinkModel, reference: Reference) -> links.LinkIndex:
         """Return the index of a link that shares no column with others."""

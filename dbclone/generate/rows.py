@@ -129,6 +129,7 @@ class Rows(Draft):
         """Draw the values of some rows again, in columns that are learned or made by index."""
         scores = self.shared.model.table(self.table).scores
         self.scores = self.scores.copy()
+        self.axes = {name: values for name, values in self.axes.items() if name not in names}
         for name in names:
             if name in scores:
                 self.scores[rows, scores.index(name)] = random.standard_normal(len(rows))
@@ -154,7 +155,9 @@ class Rows(Draft):
 
     def forget(self, names: Sequence[Name]) -> None:
         """Have columns made anew when they are asked for."""
-        for name in names:
+        model = self.shared.model.table(self.table)
+        late = [fold.column for fold in model.folds if fold.late] + [product.column for product in model.products]
+        for name in (*names, *late):
             self.made.pop(name, None)
 
     def finished(self, conditions: Conditions) -> Finished:

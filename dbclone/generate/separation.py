@@ -207,6 +207,7 @@ def _label(rows: Rows, rule: Learned, moved: Integers, segments: Integers, rando
     share = low + (high - low) * (0.01 + 0.98 * random.random(len(moved)))
     rows.scores = rows.scores.copy()
     rows.scores[moved, place] = np.clip(ndtri(share), -SCORE_LIMIT, SCORE_LIMIT)
+    rows.axes = {name: values for name, values in rows.axes.items() if name != rule.column}
     rows.forget([rule.column])
 
 

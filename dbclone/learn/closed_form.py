@@ -27,6 +27,10 @@ PRIOR_ROWS = 3.0
 """Child rows that the pooled covariance counts for in each parent's own: as many as one needs to tell a direction."""
 
 
+LEAST_RELIABILITY = 0.3
+"""Scores that are more jitter than that are not corrected further: it would blow up the noise of few rows."""
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Extension:
     """Parameters of the children of ``g`` parents over ``k`` columns, ``p = k(k-1)/2`` pairs (or none, if not asked
@@ -206,6 +210,23 @@ def correlation_of(values: Floats) -> Floats:
     correlation: Floats = np.clip(covariance / np.outer(spread, spread), -1.0, 1.0)
     np.fill_diagonal(correlation, 1.0)
     return correlation
+
+
+def without_jitter(correlation: Floats, reliability: Floats) -> Floats:
+    """Return the correlations that normal scores had before their atoms were spread by jitter.
+
+    ``reliability`` (k) is each column's :attr:`~dbclone.model.marginal.Marginal.reliability`: jitter takes away that
+    factor of a correlation for each side. Where both sides lose much the sine of what remains is exact for two columns
+    of two even values (Sheppard, *Phil. Trans.* A 192, 1899).
+    """
+    share = np.clip(reliability, LEAST_RELIABILITY, 1.0)
+    corrected = correlation / np.outer(share, share)
+    both = np.minimum(share[:, None], 1.0) * np.ones_like(share) < 0.8
+    coarse = both & both.T
+    corrected = np.where(coarse, np.sin(np.clip(corrected, -np.pi / 2, np.pi / 2)), corrected)
+    out: Floats = np.clip(corrected, -0.98, 0.98)
+    np.fill_diagonal(out, 1.0)
+    return out
 
 
 def nearest_correlation(matrix: Floats, floor: float = 1e-6) -> Floats:

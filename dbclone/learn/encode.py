@@ -15,11 +15,15 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
+from scipy.special import ndtr
 
 from dbclone.learn.axes import exact_atoms, interval_units, learned_axis
+from dbclone.learn.folds import TIMES, Anchor, Candidate, Teller, find_folds, find_products, is_telling
 from dbclone.learn.rules import make_rule
 from dbclone.model.flow import TableSample
-from dbclone.model.marginal import Marginal, fit_marginal
+from dbclone.model.folds import Fold, Product
+from dbclone.model.grids import grid_unit
+from dbclone.model.marginal import UNIFORM, Marginal, fit_marginal
 from dbclone.model.rules import Learned, NullRule, Omitted, Rule
 from dbclone.schema.checks import declared_values
 from dbclone.schema.classify import ColumnClass
@@ -36,7 +40,13 @@ AVERAGING_ROUNDS = 30
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Encoded:
-    """A table as numbers. ``axes`` and ``scores`` are sample rows × learned columns; ``base`` is the sample's."""
+    """A table as numbers: sample rows × learned columns. ``base`` is the sample's.
+
+    ``scores`` are the columns' own normal scores, ``reliability`` (one per column) which share of them is no jitter.
+    What is learned of the rows are ``folded`` scores and their reliability (:mod:`dbclone.model.folds`); ``axes`` and
+    ``marginals`` are what they are scores of. ``times`` has the axes of columns of times, ``tellers``
+    the columns of few values: what the columns of other tables' rows may follow from.
+    """
 
     table: Table
     rules: tuple[Rule, ...]
@@ -44,7 +54,24 @@ class Encoded:
     axes: Floats
     marginals: tuple[Marginal, ...]
     scores: Floats
+    reliability: Floats
+    folded: Floats
+    folded_reliability: Floats
+    folds: tuple[Fold, ...]
+    products: tuple[Product, ...]
+    times: Mapping[str, Floats]
+    tellers: Mapping[str, Teller]
     base: npt.NDArray[np.bool_]
+
+    @property
+    def late(self) -> frozenset[str]:
+        """The columns that follow from rows that are chosen late; their own scores are the folded ones."""
+        return frozenset(fold.column for fold in self.folds if fold.late)
+
+    @property
+    def unfolded(self) -> frozenset[str]:
+        """The columns whose scores are learned as they are."""
+        return frozenset(self.names) - {fold.column for fold in self.folds}
 
 
 def encode_table(
@@ -54,10 +81,13 @@ def encode_table(
     keys: Mapping[str, Rule],
     classes: Mapping[str, ColumnClass],
     dialect: str,
+    anchors: Sequence[Anchor] = (),
+    tellers: Sequence[Teller] = (),
 ) -> Encoded:
     """Return the table's rules and its learned columns as numbers.
 
-    ``keys`` are the rules of its keys, ``classes`` say what its columns hold.
+    ``keys`` are the rules of its keys, ``classes`` say what its columns hold. ``anchors`` are times of each row's
+    parent, which times of the row may keep their distance from; ``tellers`` columns of the rows that each refers to.
     """
     enums = {column.name: column.enum_values for column in table.columns if column.enum_values}
     declared = {**declared_values(table, dialect), **enums}
@@ -69,11 +99,13 @@ def encode_table(
             learned += [name] if name not in learned else []
             labels[name] = _declared_labels(sample.rows[name], allowed)
     learned = [name for name in learned if name not in labels or labels[name]]
-    axes, decimals = {}, {}
+    axes, decimals, lent = {}, {}, {}
     for name in learned:
         axes[name], decimals[name] = learned_axis(table.column(name), sample.rows[name], labels.get(name, ()))
+        lent[name] = np.zeros(len(sample.base), dtype=bool)
         if name in labels:
-            axes[name] = _without_rare(axes[name], sample.rows[name], np.random.default_rng(crc32(name.encode())))
+            lent[name] = np.isnan(axes[name]) & sample.rows[name].is_valid().to_numpy().astype(bool)
+            axes[name] = _without_rare(axes[name], lent[name], np.random.default_rng(crc32(name.encode())))
     order = _order_categories(axes, {name: len(found) for name, found in labels.items() if name in axes}, sample.base)
     for name, places in order.items():
         axes[name] = np.where(np.isnan(axes[name]), np.nan, places[np.nan_to_num(axes[name]).astype(int)])
@@ -102,14 +134,49 @@ def encode_table(
             rules.append(_unread_rule(column))
     learned = [name for name in learned if name not in plan.apart]
     jitter = {name: np.random.default_rng(crc32(f"{table.key}.{name}".encode())) for name in learned}
-    columns = [marginals[name].encode(axes[name], jitter[name].random(len(sample.base))) for name in learned]
+    scores = {name: marginals[name].encode(axes[name], jitter[name].random(len(sample.base))) for name in learned}
+    by_name = {rule.column: rule for rule in rules if isinstance(rule, Learned)}
+    keyed = {name for key in table.uniques() for name in key} | {pair.type_column for pair in table.polymorphic}
+    candidates = [
+        Candidate(
+            name=name,
+            kind=table.column(name).kind,
+            axis=axes[name],
+            marginal=marginals[name],
+            is_category=name in order,
+            unit=grid_unit(by_name[name], table.column(name)),
+            lent=lent[name],
+            keyed=name in keyed,
+        )
+        for name in learned
+    ]
+    products = find_products(candidates, sample.base)
+    learned = [name for name in learned if name not in {product.column for product in products}]
+    candidates = [candidate for candidate in candidates if candidate.name in learned]
+    found = find_folds(candidates, sample.base, anchors, tellers, name=str(table.key))
+    late = {fold.column for fold in found.folds if fold.late}
+    scores |= {name: found.scores[name] for name in late}
+    reliability = {n: found.reliability[n] if n in late else marginals[n].reliability for n in learned}
     return Encoded(
         table=table,
         rules=tuple(rules),
         names=tuple(learned),
-        axes=_columns([axes[name] for name in learned], len(sample.base)),
-        marginals=tuple(marginals[name] for name in learned),
-        scores=_columns(columns, len(sample.base)),
+        axes=_columns([ndtr(found.scores[n]) if n in found.scores else axes[n] for n in learned], len(sample.base)),
+        marginals=tuple(UNIFORM if name in found.scores else marginals[name] for name in learned),
+        scores=_columns([scores[name] for name in learned], len(sample.base)),
+        reliability=np.array([reliability[name] for name in learned]),
+        folded=_columns([found.scores.get(name, scores[name]) for name in learned], len(sample.base)),
+        folded_reliability=np.array([found.reliability.get(name, reliability[name]) for name in learned]),
+        folds=found.folds,
+        products=products,
+        times={name: axes[name] for name in learned if table.column(name).kind in TIMES and name not in late},
+        tellers={
+            name: Teller(
+                name=name, axis=axes[name], pieces=marginals[name].low, lent=lent[name], groups=len(sample.base)
+            )
+            for name in learned
+            if name not in late and is_telling(marginals[name])
+        },
         base=sample.base,
     )
 
@@ -141,10 +208,8 @@ def _labels(values: pa.ChunkedArray, base: npt.NDArray[np.bool_]) -> tuple[str, 
     return tuple(common.to_pylist())
 
 
-def _without_rare(codes: Floats, values: pa.ChunkedArray, random: np.random.Generator) -> Floats:
+def _without_rare(codes: Floats, rare: npt.NDArray[np.bool_], random: np.random.Generator) -> Floats:
     """Give rows with a rare label the code of a random other row: their share goes to the common ones."""
-    present = values.is_valid().to_numpy(zero_copy_only=False).astype(bool)
-    rare = np.isnan(codes) & present
     known = codes[~np.isnan(codes)]
     out = codes.copy()
     out[rare] = random.choice(known, int(rare.sum())) if len(known) else np.nan
@@ -204,22 +269,3 @@ def _standardised(values: Floats) -> Floats:
     ranks = np.argsort(np.argsort(values[known], kind="stable"), kind="stable")
     out[known] = ((ranks + 0.5) / max(int(known.sum()), 1) - 0.5) * np.sqrt(12.0)
     return out
-
-
-def parent_positions(child: pa.Table, parent: pa.Table, columns: Sequence[str], referenced: Sequence[str]) -> Integers:
-    """Return, per child row, the position of the parent row with the same key; −1 where a column is NULL or none has
-    it.
-    """
-    rows, found = child.num_rows, parent.num_rows
-    codes = np.zeros(rows + found, dtype=np.int64)
-    missing = np.zeros(rows, dtype=bool)
-    for mine, theirs in zip(columns, referenced, strict=True):
-        both = pa.chunked_array(child[mine].chunks + parent[theirs].cast(child[mine].type).chunks)
-        encoded = both.combine_chunks().dictionary_encode()
-        encoded = encoded.combine_chunks() if isinstance(encoded, pa.ChunkedArray) else encoded
-        missing |= child[mine].is_null().to_numpy(zero_copy_only=False).astype(bool)
-        index = pc.fill_null(encoded.indices, -1).to_numpy(zero_copy_only=False).astype(np.int64)
-        codes = np.unique(codes * (len(encoded.dictionary) + 1) + index + 1, return_inverse=True)[1].astype(np.int64)
-    position = np.full(int(codes.max(initial=0)) + 1, -1, dtype=np.int64)
-    position[codes[rows:]] = np.arange(found)
-    return np.where(missing, -1, position[codes[:rows]])

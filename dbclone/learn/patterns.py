@@ -63,7 +63,9 @@ def null_patterns(plan: TablePlan, encoded: Encoded, sample: TableSample) -> tup
         known &= sample.base
         name = reference.foreign_key.name
         if known.sum() >= FEWEST and reference.role != "self" and 0 < null[known].mean() < 1:
-            candidates = [_with_column(name, encoded, n, null, known) for n in range(len(encoded.names))]
+            able = encoded.unfolded if reference.role == "primary" else set(encoded.names) - encoded.late
+            columns = [n for n, column in enumerate(encoded.names) if column in able]
+            candidates = [_with_column(name, encoded, n, null, known) for n in columns]
             if earlier and reference.role != "primary":
                 candidates.append(_with_others(name, earlier[:MOST_OTHERS], null, known))
             gain, pattern = max(candidates, key=lambda item: item[0], default=(0.0, None))

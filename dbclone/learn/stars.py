@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import ndtr, ndtri
 
-from dbclone.learn.closed_form import Shrunk, correlation_of, nearest_correlation, shrink
+from dbclone.learn.closed_form import LEAST_RELIABILITY, Shrunk, correlation_of, nearest_correlation, shrink
 from dbclone.learn.hma import LearnedStar
 from dbclone.model.marginal import SCORE_LIMIT, Marginal, fit_marginal
 from dbclone.model.parts import BranchModel
@@ -143,17 +143,24 @@ def rank_scores(values: Floats) -> Floats:
     return out
 
 
-def star_correlation(own: Floats, latents: Floats, branches: Sequence[ScoredBranch]) -> Floats:
+def star_correlation(
+    own: Floats, latents: Floats, branches: Sequence[ScoredBranch], reliability: Floats | None = None
+) -> Floats:
     """Return the correlation of the parent's own scores, its latents and all branches' parameters.
 
     Pairs are taken over the parents that know both. What sampling noise took from correlations with children's means is
     given back, except to latents, which hold the same noise; means among each other correlate as the true means do.
+    ``reliability`` is that of the own scores (1 if not given), whose jitter takes from correlations with the others.
     """
     correlation = correlation_of(np.concatenate([own, latents, *(branch.scores for branch in branches)], axis=1))
     at = own.shape[1] + latents.shape[1]
-    correction = np.concatenate([np.ones(at), *(branch.correction for branch in branches)])
+    share = np.ones(own.shape[1]) if reliability is None else np.clip(reliability, LEAST_RELIABILITY, 1.0)
+    latent = slice(own.shape[1], at)
+    correction = np.concatenate([1.0 / share, np.ones(latents.shape[1]), *(b.correction for b in branches)])
     factor = np.outer(correction, correction)
-    factor[own.shape[1] : at, :] = factor[:, own.shape[1] : at] = 1.0
+    factor[latent, at:] = factor[at:, latent] = 1.0
+    # Given their own scores, jitter and all, rows are not more alike than they are: only the others are without it.
+    factor[: own.shape[1], : own.shape[1]] = 1.0
     diagonal = np.eye(len(correction), dtype=bool)
     correlation = np.where(diagonal, 1.0, np.clip(correlation * factor, -0.98, 0.98))
     for branch in branches:

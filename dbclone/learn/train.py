@@ -19,8 +19,9 @@ import numpy.typing as npt
 import dbclone
 from dbclone.errors import PlanError
 from dbclone.learn.classes import Said, classify_sample
-from dbclone.learn.closed_form import correlation_of, nearest_correlation
-from dbclone.learn.encode import Encoded, encode_table, parent_positions
+from dbclone.learn.closed_form import LEAST_RELIABILITY, correlation_of, nearest_correlation, without_jitter
+from dbclone.learn.encode import Encoded, encode_table
+from dbclone.learn.folds import Anchor, Teller
 from dbclone.learn.hma import StarTable, learn_star
 from dbclone.learn.keyrules import key_rules
 from dbclone.learn.links import learn_link
@@ -28,6 +29,7 @@ from dbclone.learn.patterns import null_patterns, null_share, observed_keys, twi
 from dbclone.learn.stars import ScoredBranch, branch_model, latent_scores, score_branch, star_correlation
 from dbclone.learn.trees import learn_tree
 from dbclone.model.flow import Ddl, Sample
+from dbclone.model.matching import parent_positions
 from dbclone.model.parts import CopiedRows, LinkModel, Model, StarModel, TableModel, Twin
 from dbclone.model.rules import LabelKey
 from dbclone.schema.model import TableKey
@@ -74,7 +76,9 @@ class _Training:
             table, rows = plan.schema.table(t.table), sample.tables[t.table]
             found, fan_outs = classes[t.table], self._fan_outs(t)
             keys = key_rules(table, t, rows, self.parents[t.table], fan_outs, sample.source_rows, found)
-            self.encoded[t.table] = encode_table(table, t, rows, keys, found, plan.schema.dialect)
+            self.encoded[t.table] = encode_table(
+                table, t, rows, keys, found, plan.schema.dialect, self._anchors(t), self._tellers(t)
+            )
         self.reliability: dict[TableKey, Floats] = {}
         self.latents: dict[TableKey, Floats] = {
             t.table: np.zeros((sample.tables[t.table].rows.num_rows, 0)) for t in self.learned
@@ -143,6 +147,48 @@ class _Training:
         counted = {f.foreign_key: f.counts for f in self.sample.fan_outs if f.child == plan.table}
         return {name: np.where(counts < 0, np.nan, counts.astype(float)) for name, counts in counted.items()}
 
+    def _anchors(self, plan: TablePlan) -> list[Anchor]:
+        """Return the times of each row's primary parent, if that is encoded already."""
+        primary = plan.primary
+        if primary is None or primary.foreign_key.parent not in self.encoded:
+            return []
+        parent, position = self.encoded[primary.foreign_key.parent], self.parents[plan.table][primary.foreign_key.name]
+        return [
+            Anchor(
+                foreign_key=primary.foreign_key.name,
+                name=name,
+                kind=parent.table.column(name).kind,
+                axis=np.where(position >= 0, axis[np.maximum(position, 0)], np.nan),
+            )
+            for name, axis in parent.times.items()
+        ]
+
+    def _tellers(self, plan: TablePlan) -> list[Teller]:
+        """Return the columns of few values of the rows that each row refers to, where those are encoded already."""
+        found = []
+        for reference in plan.references:
+            key = reference.foreign_key
+            if reference.role not in ("primary", "link") or key.parent == plan.table or key.parent not in self.encoded:
+                continue
+            position = self.parents[plan.table][key.name]
+            if not (position >= 0).any():
+                continue
+            at, rows = np.maximum(position, 0), np.bincount(position[position >= 0]).astype(float)
+            # A few rows that most refer to tell little of their kind (Kish's effective sample size).
+            groups = max(int(rows.sum() ** 2 / (rows**2).sum()), 1)
+            found += [
+                replace(
+                    teller,
+                    axis=np.where(position >= 0, teller.axis[at], np.nan),
+                    lent=(position < 0) | teller.lent[at],
+                    groups=groups,
+                    foreign_key=key.name,
+                    late=reference.role == "link",
+                )
+                for teller in self.encoded[key.parent].tellers.values()
+            ]
+        return found
+
     def _deepest_first(self, stars: Mapping[TableKey, object]) -> list[TableKey]:
         def depth(key: TableKey) -> int:
             steps, primary = 0, self.plan.table(key).primary
@@ -167,7 +213,7 @@ class _Training:
             self.latents[parent][encoded.base] = found
         models = []
         for branches in scored:
-            correlation = star_correlation(own, found, branches)
+            correlation = star_correlation(own, found, branches, encoded.reliability)
             start, made = own.shape[1] + found.shape[1], []
             for branch in branches:
                 made.append(branch_model(branch, start, correlation, self.random))
@@ -212,7 +258,10 @@ class _Training:
                 null_share=self._null_share(branch.child, self._primary(branch.child)),
                 jitter=self.random,
                 reliability=np.concatenate(
-                    [np.ones(len(self.encoded[branch.child].names)), self.reliability.get(branch.child, np.zeros(0))]
+                    [
+                        np.clip(self.encoded[branch.child].folded_reliability, LEAST_RELIABILITY, 1.0) ** 2,
+                        self.reliability.get(branch.child, np.zeros(0)),
+                    ]
                 ),
             )
             for number, branch in enumerate(branches)
@@ -253,16 +302,20 @@ class _Training:
 
     def _table(self, key: TableKey) -> TableModel:
         encoded = self.encoded[key]
-        scores, same = self._own_scores(key), self._twins(self.plan.table(key))
+        same = self._twins(self.plan.table(key))
+        scores = np.concatenate([encoded.folded, self.latents[key]], axis=1)[encoded.base]
+        reliability = np.r_[encoded.folded_reliability, np.ones(self.latents[key].shape[1])]
         latents = tuple(f"latent {n + 1}" for n in range(self.latents[key].shape[1]))
         return TableModel(
             table=key,
             rules=encoded.rules,
             scores=(*encoded.names, *latents),
-            correlation=nearest_correlation(correlation_of(scores[encoded.base])),
+            correlation=nearest_correlation(without_jitter(correlation_of(scores), reliability)),
             nulls=null_patterns(self.plan.table(key), encoded, self.sample.tables[key]),
             twins=same,
             observed_keys=observed_keys(encoded.table, self.plan.table(key), self.sample.tables[key].rows, same),
+            folds=encoded.folds,
+            products=encoded.products,
         )
 
     def _twins(self, plan: TablePlan) -> tuple[Twin, ...]:

@@ -29,7 +29,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dbclone.errors import ConfigurationError
-from dbclone.model import flow, marginal, parts, rules
+from dbclone.model import flow, folds, marginal, parts, rules
 from dbclone.model.typed import Shapes
 from dbclone.schema import model as schema_model
 from dbclone.schema import plan
@@ -51,6 +51,7 @@ _CLASSES: dict[str, type[Any]] = {
     **_dataclasses(plan),
     **_dataclasses(marginal),
     **_dataclasses(rules),
+    **_dataclasses(folds),
     **{name: getattr(flow, name) for name in ("Ddl", "Statement")},
     **_dataclasses(parts),
 }

@@ -44,6 +44,22 @@ class Marginal:
         """Share of NULLs."""
         return float(self.edges[1]) if len(self.low) and np.isnan(self.low[0]) else 0.0
 
+    @property
+    def reliability(self) -> float:
+        """Share of the scores' variance that the values tell; the rest is the jitter that spreads atoms.
+
+        Within an atom's segment the score is unknown but for its mean, (φ(a) - φ(b)) / p.
+        """
+        with np.errstate(invalid="ignore"):
+            ends = ndtri(self.edges)
+            density = np.where(np.isfinite(ends), np.exp(-0.5 * ends**2) / np.sqrt(2 * np.pi), 0.0)
+            moment = np.where(np.isfinite(ends), ends, 0.0) * density
+        share = np.maximum(np.diff(self.edges), 1e-300)
+        told = (density[:-1] - density[1:]) ** 2 / share
+        whole = share + moment[:-1] - moment[1:]
+        atom = (self.low == self.high) | np.isnan(self.low)
+        return float(np.clip(np.where(atom, told, whole).sum(), 0.0, 1.0))
+
     def decode(self, scores: Floats) -> Floats:
         """Return the values at normal scores, any shape; NaN is NULL."""
         share = np.clip(ndtr(scores), 0.0, 1.0)
@@ -71,6 +87,10 @@ class Marginal:
         share = edges[at] + np.clip(inside, 0.0, 1.0) * (edges[at + 1] - edges[at])
         share = np.where(np.isnan(values), jitter * edges[0] if first else np.nan, share)
         return np.asarray(np.clip(ndtri(np.clip(share, 1e-300, 1.0)), -SCORE_LIMIT, SCORE_LIMIT))
+
+
+UNIFORM = Marginal(edges=np.array([0.0, 1.0]), low=np.array([0.0]), high=np.array([1.0]))
+"""The marginal whose values are shares: of scores that are known already."""
 
 
 def fit_marginal(values: Floats, *, at_least: int = 5, most_atoms: int = 512, pieces: int = 400) -> Marginal:

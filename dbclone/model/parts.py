@@ -16,6 +16,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from dbclone.model.flow import Ddl
+from dbclone.model.folds import Fold, Product
 from dbclone.model.marginal import Marginal
 from dbclone.model.rules import Rule
 from dbclone.schema.model import TableKey
@@ -55,7 +56,8 @@ class TableModel:
 
     ``observed_keys`` are columns that no two sampled rows share, although nothing forbids it: kept where possible.
     ``rules`` has one rule per column, in table order. ``scores`` names the own scores; ``correlation`` is theirs over
-    all rows: a root's rows, and rows without a primary parent, are drawn from it.
+    all rows: a root's rows, and rows without a primary parent, are drawn from it. ``folds`` and ``products`` say which
+    columns follow from others: what is drawn and sampled are folded scores, see :mod:`dbclone.model.folds`.
     """
 
     table: TableKey
@@ -65,6 +67,8 @@ class TableModel:
     nulls: tuple[NullPattern, ...] = ()
     twins: tuple[Twin, ...] = ()
     observed_keys: tuple[tuple[str, ...], ...] = ()
+    folds: tuple[Fold, ...] = ()
+    products: tuple[Product, ...] = ()
 
     def null_pattern(self, foreign_key: str) -> NullPattern | None:
         """Return what the NULLs of a foreign key go with; None if nothing that was found."""

@@ -11,18 +11,21 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tests.bench import learn, load
+from tests.bench import fidelity, learn, load
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m tests.bench", description="Measure learning and loading.")
-    parser.add_argument("--smoke", action="store_true", help="small data, about a minute: only shows that it runs")
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.bench", description="Measure learning, loading and fidelity."
+    )
+    parser.add_argument("--smoke", action="store_true", help="small data, about 80 seconds: only shows that it runs")
     parser.add_argument("--full", action="store_true", help="with all 20.9 million promotions")
     parser.add_argument("--out", type=Path, default=Path("bench.json"), help="where the figures go")
     options = parser.parse_args()
     learn.warm_up()
     figures = [_told(learn.run(parents)) for parents in ((30,) if options.smoke else (300, 1_000))]
     figures.append(_told(load.run(smoke=options.smoke, full=options.full)))
+    figures += fidelity.main(["--smoke"] if options.smoke else [])
     options.out.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
 
 

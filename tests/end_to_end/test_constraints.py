@@ -80,9 +80,9 @@ def test_columns_still_look_like_the_sources(cloned: Cloned) -> None:
 
 def test_what_was_repaired_is_said(cloned: Cloned) -> None:
     found = {(item["table"], item["constraint"]): item for item in cloned.done.json["repaired"]}
-    item = found["component", "component_ends"]
-    assert 0 < item["rows"] < item["of"] == 3000
-    assert ("booking", "booking_free") in found
+    item = found["booking", "booking_free"]
+    assert 0 < item["rows"] <= item["of"]
+    assert ("component", "component_ends") not in found  # that it ends after it starts has been learned
     assert "rehearse" in cloned.done.json["seconds"]
 
 
@@ -90,7 +90,7 @@ def test_people_read_it_too(cloned: Cloned, make_twin: Callable[[], str]) -> Non
     done = dbclone("generate", cloned.model, make_twin(), "--seed", "2")
     assert done.code == 0, done.err
     assert "Rows changed to keep a constraint" in done.out
-    assert "component_ends" in done.out
+    assert "booking_free" in done.out
 
 
 def test_an_existing_target_is_filled_without_firing_its_triggers(cloned: Cloned) -> None:

@@ -8,9 +8,9 @@ import numpy as np
 import pyarrow as pa
 
 from dbclone.generate.batches import Generator
-from dbclone.learn.encode import parent_positions
 from dbclone.learn.train import train
 from dbclone.model.flow import FanOut, Sample, TableSample
+from dbclone.model.matching import parent_positions
 from dbclone.schema.model import Schema, TableKey
 from dbclone.schema.plan import PlanOptions, make_plan
 
