@@ -19,10 +19,10 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
-from scipy.special import ndtr, ndtri
 
 from dbclone.generate.counts import fit_counts
 from dbclone.generate.streams import Permutation
+from dbclone.model.normal import ndtr, ndtri
 from dbclone.model.parts import LinkModel
 
 Booleans = npt.NDArray[np.bool_]

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import ndtr, ndtri
 
 from dbclone.model.marginal import SCORE_LIMIT
+from dbclone.model.normal import ndtr, ndtri
 from dbclone.model.parts import NullPattern
 
 if TYPE_CHECKING:

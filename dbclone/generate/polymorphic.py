@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
-from scipy.special import ndtri
 
 from dbclone.generate import arrays
+from dbclone.model.normal import ndtri
 from dbclone.model.rules import PolymorphicKey, PolymorphicTarget
 
 if TYPE_CHECKING:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import ndtri
 
 from dbclone.generate.layout import Layouts
 from dbclone.generate.shared import Name
+from dbclone.model.normal import ndtri
 from dbclone.model.parts import LinkModel
 from dbclone.model.rules import Learned
 from dbclone.schema.model import TableKey

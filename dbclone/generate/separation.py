@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import ndtr, ndtri
 
 from dbclone.errors import PlanError
 from dbclone.generate import links, polymorphic, unique
 from dbclone.generate.distinct import Cells, any_cells, spread
 from dbclone.generate.shared import Name, is_computed
 from dbclone.model.marginal import SCORE_LIMIT
+from dbclone.model.normal import ndtr, ndtri
 from dbclone.model.rules import Learned, PolymorphicKey
 from dbclone.schema.plan import Reference
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import ndtri
 
+from dbclone.model.normal import ndtri
 from dbclone.model.parts import TreeModel
 
 Booleans = npt.NDArray[np.bool_]

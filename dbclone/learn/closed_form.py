@@ -15,7 +15,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import ndtri
+
+from dbclone.model.normal import ndtri
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]

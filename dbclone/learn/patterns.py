@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-from scipy.special import ndtr
 
 from dbclone.learn.encode import Encoded
 from dbclone.learn.keyrules import group_codes
 from dbclone.model.flow import TableSample
 from dbclone.model.marginal import Marginal
+from dbclone.model.normal import ndtr
 from dbclone.model.parts import NullPattern, Twin
 from dbclone.schema.model import Table
 from dbclone.schema.plan import Reference, TablePlan

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import ndtr, ndtri
 
 from dbclone.learn.closed_form import LEAST_RELIABILITY, Shrunk, correlation_of, nearest_correlation, shrink
 from dbclone.learn.hma import LearnedStar
 from dbclone.model.marginal import SCORE_LIMIT, Marginal, fit_marginal
+from dbclone.model.normal import ndtr, ndtri
 from dbclone.model.parts import BranchModel
 from dbclone.schema.model import TableKey
 from dbclone.schema.plan import Detail

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import ndtr, ndtri
+
+from dbclone.model.normal import ndtr, ndtri
 
 Floats = npt.NDArray[np.float64]
 

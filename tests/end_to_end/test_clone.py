@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from tests.command import PASSWORD, Finished, dbclone
+from tests.command import PASSWORD, ROOT, Finished, dbclone
 from tests.end_to_end.conftest import query, tables
 
 
@@ -224,3 +226,23 @@ def test_train_writes_a_model_and_nothing_else(shop: str, make_twin: Callable[[]
     assert [file.name for file in tmp_path.iterdir()] == ["shop.model"]
     assert dbclone("generate", model, DBCLONE_TARGET=target).code == 0
     assert tables(target) == ["public.customer"]
+
+
+def test_only_learning_pays_for_sdv_and_torch(cloned: Cloned, make_twin: Callable[[], str]) -> None:
+    learning = {"sdv", "rdt", "copulas", "torch", "sdmetrics", "sklearn", "plotly"}
+    assert not imported("plan", cloned.source) & (learning | {"scipy", "pandas"})
+    assert not imported("verify", cloned.target, "--source", cloned.source) & (learning | {"scipy", "pandas"})
+    # pandas is there: pyarrow imports it, if it is installed, with the first array that it takes from NumPy.
+    assert not imported("generate", cloned.model, make_twin()) & learning
+
+
+def imported(*arguments: str | Path) -> set[str]:
+    """Return the packages that a command has imported when it ends."""
+    script = (
+        "import sys\nfrom dbclone import cli\n"
+        "try:\n    cli.main()\nexcept SystemExit as end:\n    assert not end.code, end.code\n"
+        "print(*{name.partition('.')[0] for name in sys.modules}, file=sys.stderr)"
+    )
+    command = [sys.executable, "-c", script, *map(str, arguments), "--quiet"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
+    return set(done.stderr.splitlines()[-1].split())
