@@ -206,6 +206,8 @@ def generate(
     connections: options.Connections = None,
     fast: options.Fast = None,
     require_signature: options.RequireSignature = None,
+    to: options.To = None,
+    format: options.Format = None,
     workers: options.Workers = None,
     scheduler: options.Scheduler = None,
     report: options.Report = None,
@@ -216,10 +218,14 @@ def generate(
     quiet: options.Quiet = None,
     debug: options.Debug = None,
 ) -> None:
-    """Write a synthetic twin into TARGET from MODEL."""
+    """Write a synthetic twin into TARGET from MODEL, or into files."""
     given = locals()
 
     def work(context: Context) -> Outcome:
+        if context.settings.to is not None:
+            from dbclone import exporting
+
+            return render.exported(exporting.generate_files(context.model, context.settings, context.on_event))
         from dbclone import pipeline
 
         found = pipeline.generate_into(context.model, context.target, context.settings, context.on_event)

@@ -27,6 +27,7 @@ OnExisting = Literal["refuse", "truncate", "append"]
 NewColumns = Literal["refuse", "generate", "classify"]
 OnDrift = Literal["refuse", "migrate", "ignore"]
 Mode = Literal["auto", "all-or-nothing", "resumable"]
+Format = Literal["parquet", "csv", "sql"]
 Definition = Literal["auto", "native", "portable", "none"]
 
 MAX_SEED = 2**63 - 1
@@ -194,6 +195,8 @@ class SettingKeys(Keys):
     on_drift: Annotated[OnDrift, Field(description=help_of("on_drift"))] = "refuse"
     definition: Annotated[Definition, Field(alias="schema", description=help_of("schema"))] = "auto"
     """``--schema``: a field of that name would hide a method of pydantic's."""
+    to: Annotated[str | None, Field(description=help_of("to"))] = None
+    format: Annotated[Format, Field(description=help_of("format"))] = "parquet"
     workers: Annotated[int, Field(ge=1, le=1024, description=help_of("workers"))] = 1
     scheduler: Annotated[str | None, Field(description=help_of("scheduler"))] = None
     mode: Annotated[Mode, Field(description=help_of("mode"))] = "auto"

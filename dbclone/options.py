@@ -124,6 +124,12 @@ Schema = Annotated[
         "schema", "--schema", "Where the target's definition comes from. [auto]", metavar="auto|native|portable|none"
     ),
 ]
+To = Annotated[
+    str | None, _option("to", "--to", "Write files here, not a database: a folder or a URL.", metavar="DIR_OR_URL")
+]
+Format = Annotated[
+    str | None, _option("format", "--format", "What the files are. [parquet]", metavar="parquet|csv|sql")
+]
 Workers = Annotated[
     int | None, _option("workers", "--workers", "Processes of this machine that make rows. [1]", metavar="N")
 ]

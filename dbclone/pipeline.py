@@ -7,7 +7,6 @@ before a row is read. What a stage does is the business of its room.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 from itertools import count
 from pathlib import Path
@@ -18,22 +17,21 @@ from dbclone.config import Settings
 from dbclone.db import ledger
 from dbclone.db.connect import Database, name_of
 from dbclone.db.ledger import fingerprint
-from dbclone.db.reflect import refuse_unknown
 from dbclone.db.sample import take_sample
 from dbclone.db.target import prepare_target, same_database
 from dbclone.delivery import Delivered, deliver, held_target, resume
 from dbclone.errors import ConfigurationError, TargetError
 from dbclone.events import OnEvent, Progress, ignore
 from dbclone.generators import with_generators, without_functions
-from dbclone.model.artifact import load_model, save_model
+from dbclone.model.artifact import save_model
 from dbclone.model.flow import Ddl, Sample
 from dbclone.model.parts import Model
 from dbclone.reporting import reported
 from dbclone.results import Cloned, Planned, Trained
 from dbclone.schema.model import TableKey
-from dbclone.schema.plan import Plan, make_plan
+from dbclone.schema.plan import Plan
 from dbclone.stages import Run
-from dbclone.steps import definition, plan_of, refuse_to_learn, said_of, writing
+from dbclone.steps import definition, model_of, plan_of, refuse_to_learn, said_of, writing
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -131,11 +129,7 @@ def train_model(source: str, settings: Settings, on_event: OnEvent = ignore) -> 
 def generate_into(model_file: Path, target: str, settings: Settings, on_event: OnEvent = ignore) -> Cloned:
     """Write a twin into ``target`` from a model file alone."""
     run = Run(on_event)
-    with run.stage("plan"):
-        model = load_model(model_file, trusted_key=settings.require_signature)
-        model = dataclasses.replace(model, plan=_resized(model.plan, settings))
-        model = with_generators(model, settings, functions=True)
-        run.versions |= {f"model {name}": version for name, version in model.versions.items()}
+    model = model_of(run, model_file, settings)
     begun_with = {"model": f"{model_file} ({fingerprint(without_functions(model))})"}
     if settings.resume:
         return _resumed(run, target, settings, begun_with)
@@ -169,13 +163,3 @@ def _learn(run: Run, sample: Sample, plan: Plan, ddl: Ddl | None, settings: Sett
             with writing(settings.save_model):
                 save_model(model, settings.save_model, signing_key=settings.sign)
         return with_generators(model, settings, functions=True)
-
-
-def _resized(plan: Plan, settings: Settings) -> Plan:
-    """Return the plan of a model with other numbers of rows; stars and steps stay what was learned."""
-    source_rows = {table.table: table.source_rows for table in plan.tables}
-    refuse_unknown(plan.schema, settings.tables)
-    options = settings.plan_options(source_rows)
-    asked = make_plan(plan.schema, source_rows, dataclasses.replace(options, latents=plan.latents))
-    tables = tuple(dataclasses.replace(table, rows=asked.table(table.table).rows) for table in plan.tables)
-    return dataclasses.replace(plan, tables=tables)

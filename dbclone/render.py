@@ -28,7 +28,7 @@ from dbclone.errors import (
 if TYPE_CHECKING:
     from dbclone.demo import Demonstrated
     from dbclone.model.flow import Check
-    from dbclone.results import Begun, Cloned, Compared, Described, Planned, Trained, Verified
+    from dbclone.results import Begun, Cloned, Compared, Described, Exported, Planned, Trained, Verified
     from dbclone.schema.model import TableKey
     from dbclone.schema.plan import Plan, Reference, Star, Step, TablePlan
 
@@ -286,6 +286,23 @@ def cloned(result: Cloned) -> Outcome:
         ],
         **{name: str(file) for name, file in files.items() if file},
         **({"quality": result.comparison.to_json()} if result.comparison is not None else {}),
+    }
+    return Outcome(lines=tuple(lines), data=data, versions=result.record.versions)
+
+
+def exported(result: Exported) -> Outcome:
+    """Render the result of ``generate --to``."""
+    source_rows = {table.table: table.source_rows for table in result.plan.tables}
+    total = sum(result.rows.values())
+    files = f"{result.files:,} {result.format} file{'s' * (result.files != 1)}"
+    lines = [*rows_lines(source_rows, result.rows), "", f"{result.source} → {result.to}: {total:,} rows in {files}"]
+    data = {
+        "source": result.source,
+        "to": result.to,
+        "format": result.format,
+        "tables": [_table_data(key, source_rows[key], count) for key, count in result.rows.items()],
+        "files": result.files,
+        "seed": result.seed,
     }
     return Outcome(lines=tuple(lines), data=data, versions=result.record.versions)
 

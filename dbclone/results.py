@@ -68,6 +68,20 @@ class Cloned:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Exported:
+    """What ``generate --to`` returns: where the files are, and how many rows each table has there."""
+
+    source: str
+    to: str
+    format: str
+    plan: Plan
+    rows: Mapping[TableKey, int]
+    files: int
+    seed: int
+    record: Record
+
+
+@dataclass(frozen=True, kw_only=True)
 class Verified:
     """What ``verify`` returns; it is for the caller to look at ``passed``."""
 

@@ -20,9 +20,10 @@ from dbclone.db.discover import discover
 from dbclone.db.reflect import reflect_schema, refuse_unknown, select_tables
 from dbclone.db.sample import count_rows
 from dbclone.errors import ConfigurationError, PlanError, at_most
-from dbclone.generators import check_columns, refuse_wrong_columns
-from dbclone.model.artifact import refuse_signing_key
+from dbclone.generators import check_columns, refuse_wrong_columns, with_generators
+from dbclone.model.artifact import load_model, refuse_signing_key
 from dbclone.model.flow import Ddl
+from dbclone.model.parts import Model
 from dbclone.schema.bookkeeping import copied_tables
 from dbclone.schema.declared import declare
 from dbclone.schema.model import Column, Schema, Table
@@ -110,6 +111,25 @@ def plan_of(run: Run, origin: Database, connection: Connection, settings: Settin
         plan = make_plan(schema, rows, settings.plan_options(rows))
         check_columns(schema, settings)
         return dataclasses.replace(plan, notes=(*plan.notes, *found))
+
+
+def model_of(run: Run, file: Path, settings: Settings) -> Model:
+    """Return the model of a file, with the rows and the generators that the settings ask for."""
+    with run.stage("plan"):
+        model = load_model(file, trusted_key=settings.require_signature)
+        model = dataclasses.replace(model, plan=_resized(model.plan, settings))
+        run.versions |= {f"model {name}": version for name, version in model.versions.items()}
+        return with_generators(model, settings, functions=True)
+
+
+def _resized(plan: Plan, settings: Settings) -> Plan:
+    """Return the plan of a model with other numbers of rows; stars and steps stay what was learned."""
+    source_rows = {table.table: table.source_rows for table in plan.tables}
+    refuse_unknown(plan.schema, settings.tables)
+    options = settings.plan_options(source_rows)
+    asked = make_plan(plan.schema, source_rows, dataclasses.replace(options, latents=plan.latents))
+    tables = tuple(dataclasses.replace(table, rows=asked.table(table.table).rows) for table in plan.tables)
+    return dataclasses.replace(plan, tables=tables)
 
 
 def definition(run: Run, origin: Database, schema: Schema, settings: Settings) -> Ddl | None:

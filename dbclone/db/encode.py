@@ -26,7 +26,7 @@ def csv_block(rows: pa.Table) -> bytes:
     """
     if not rows.num_columns:
         return b"\n" * int(rows.num_rows)
-    columns = [_plain(column) for column in rows.columns]
+    columns = [spelled(column) for column in rows.columns]
     # Two columns may share a name nowhere but here: names are not written, so they need not be kept.
     table = pa.table(columns, names=[str(number) for number in range(len(columns))])
     sink = pa.BufferOutputStream()
@@ -34,7 +34,7 @@ def csv_block(rows: pa.Table) -> bytes:
     return bytes(sink.getvalue().to_pybytes())
 
 
-def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
+def spelled(column: pa.ChunkedArray) -> pa.ChunkedArray:
     """Return the column in a type that pyarrow's CSV writer spells as PostgreSQL reads it.
 
     Raises TypeError for a type that nobody has said how to spell: its values would be written as something else.

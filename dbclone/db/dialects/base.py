@@ -8,7 +8,7 @@ A dialect holds no state and no connection; each hook is given one. Rows come an
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -22,8 +22,8 @@ from sqlalchemy import column as sa_column
 from sqlalchemy import table as sa_table
 
 from dbclone.db.strings import Hashes, Strings, hashes_of
-from dbclone.errors import DbcloneError
-from dbclone.model.flow import Ddl, Statement
+from dbclone.errors import ConfigurationError, DbcloneError
+from dbclone.model.flow import Batch, Ddl, Statement
 from dbclone.schema.model import Check, Column, Exclusion, ForeignKey, Schema, Table, TableKey, TypeKind, UniqueKey
 
 
@@ -391,6 +391,13 @@ class Dialect(ABC):
         """
         del connection
         return None
+
+    def script(self, batches: Iterable[Batch], schema: Schema, ddl: Ddl | None) -> Iterator[bytes]:  # noqa: ARG002
+        """Yield a script for the database's own client that defines and fills the tables.
+
+        Raises ConfigurationError where no such script is written.
+        """
+        raise ConfigurationError(f"no script is written for {schema.dialect}: choose --format parquet or csv")
 
     @abstractmethod
     def begin_load(self, connection: Connection) -> None:

@@ -7,7 +7,7 @@ All that is done here is undone by a rollback, sequences included: ``ALTER SEQUE
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -23,9 +23,10 @@ from dbclone.db.dialects.postgresql import definitions, native, portable
 from dbclone.db.dialects.postgresql.copy_in import CopyIn
 from dbclone.db.dialects.postgresql.entries import Entry, definition_of
 from dbclone.db.dialects.postgresql.migrating import Migrating
+from dbclone.db.dialects.postgresql.script import script
 from dbclone.db.dialects.postgresql.verifying import name_of, raw, rows_of, tables_of
 from dbclone.errors import ConfigurationError, ConnectError
-from dbclone.model.flow import Ddl, Statement
+from dbclone.model.flow import Batch, Ddl, Statement
 from dbclone.schema.model import ForeignKey, Schema, Table, TableKey, table_key
 
 MAINTENANCE_MEMORY_KB = 512 * 1024
@@ -115,6 +116,9 @@ class Writing(CopyIn, Migrating):
         available = set(connection.scalars(text("SELECT name FROM pg_catalog.pg_available_extensions")))
         wanted = [statement.name for statement in ddl.before if statement.kind == "EXTENSION"]
         return tuple(f"extension {name}" for name in wanted if name not in available)
+
+    def script(self, batches: Iterable[Batch], schema: Schema, ddl: Ddl | None) -> Iterator[bytes]:
+        return script(batches, schema, ddl)
 
     def begin_load(self, connection: Connection) -> None:
         settings = {
