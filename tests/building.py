@@ -204,6 +204,9 @@ def _data(table: RandomTable, own: _Made, chance: random.Random) -> None:
             own.constraints.append(f"CHECK ({quote(name)} <= {quote(other)})")
         if table.generated and column.kind in ("text", "code", "integer"):
             own.generated = f"upper({quote(name)}{'' if column.kind != 'integer' else '::text'})"
+    pair = list(own.data)[:2]
+    if table.paired and len(pair) == 2 and not table.is_split and own.differ(pair):
+        own.constraints.append(f"UNIQUE ({_list(pair)})")
 
 
 def _unique(table: RandomTable, own: _Made, name: str) -> str:

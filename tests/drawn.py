@@ -58,7 +58,7 @@ class RandomTable:
 
     ``other_schema``: it is not in ``public``. ``split``: it is partitioned. ``identity``: a key of one integer is
     numbered by the database, ``always`` if it may not be given. ``generated``: it has a column that the database
-    computes.
+    computes. ``paired``: its first two data columns are unique together, where they are.
     """
 
     name: str
@@ -66,6 +66,7 @@ class RandomTable:
     split: bool
     identity: Literal["", "BY DEFAULT", "ALWAYS"]
     generated: bool
+    paired: bool
     shape: KeyShape
     builds_on: tuple[int, ...]
     coded: bool

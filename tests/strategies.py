@@ -66,6 +66,7 @@ def _tables(draw: st.DrawFn, number: int, count: int, before: Sequence[RandomTab
         split=draw(_rarely),
         identity=draw(st.sampled_from(("", "BY DEFAULT", "ALWAYS"))),
         generated=draw(_rarely),
+        paired=draw(_rarely),
         shape=shape,
         builds_on=builds_on,
         coded=draw(st.booleans()),

@@ -20,6 +20,7 @@ from dbclone.generate import arrays
 from dbclone.generate.arrays import Name
 from dbclone.generate.streams import Integers, Streams, hashes
 from dbclone.generate.structured import fit_bits, fit_network
+from dbclone.generate.unique import is_folded
 from dbclone.model.flow import arrow_type
 from dbclone.model.literals import intervals
 from dbclone.model.rules import CodeRule, LabelKey, Mask, Rule, SequenceKey, UuidKey
@@ -57,7 +58,7 @@ def fit_to_rows(rule: Rule, column: Column, *, rows: int, name: Name) -> Rule:
     if isinstance(rule, SequenceKey):
         return _fit_sequence(rule, column, rows, name)
     if isinstance(rule, CodeRule) and rule.unique:
-        return _fit_codes(rule, rows, name)
+        return _fit_codes(rule, rows, name, folded=is_folded(column))
     if isinstance(rule, LabelKey) and rows > len(rule.values):
         raise arrays.too_few(name, len(rule.values), f"in a column of type {column.type} there")
     if isinstance(rule, NetworkRule) and rule.unique:
@@ -231,7 +232,7 @@ def _spelled(mask: Mask, numbers: Integers, key: bytes) -> npt.NDArray[np.uint8 
     return out
 
 
-def _fit_codes(rule: CodeRule, rows: int, name: Name) -> CodeRule:
+def _fit_codes(rule: CodeRule, rows: int, name: Name, *, folded: bool) -> CodeRule:
     if _quotas(rule.masks).sum() >= rows:
         return rule
     for masks in (rule.masks, tuple(replace(m, alphabets=tuple(map(_widened, m.alphabets))) for m in rule.masks)):
@@ -241,15 +242,17 @@ def _fit_codes(rule: CodeRule, rows: int, name: Name) -> CodeRule:
     longest = max(rule.masks, key=lambda mask: (capacity(mask), mask.share))
     alphabets = tuple(map(_widened, longest.alphabets))
     missing = math.ceil(math.log10(rows / capacity(Mask(alphabets=alphabets, share=1.0))))
-    for grown in (alphabets + (_DIGITS,) * missing, (_DIGITS + _LOWER,) * (rule.max_length or 0)):
+    every = _DIGITS + _LOWER + ("" if folded else _UPPER)
+    filled = [(characters,) * (rule.max_length or 0) for characters in (_DIGITS + _LOWER, every)]
+    for grown in (alphabets + (_DIGITS,) * missing, *filled):
         mask = Mask(alphabets=grown, share=1.0)
         if len(grown) <= (rule.max_length or len(grown)) and capacity(mask) >= rows:
             return replace(rule, masks=(mask,))
-    raise _no_codes(rule, rows, name)
+    raise _no_codes(rule, rows, name, len(every))
 
 
-def _no_codes(rule: CodeRule, rows: int, name: Name) -> PlanError:
-    possible = max(sum(map(capacity, rule.masks)), 36 ** (rule.max_length or 0))
+def _no_codes(rule: CodeRule, rows: int, name: Name, characters: int) -> PlanError:
+    possible = max(sum(map(capacity, rule.masks)), characters ** (rule.max_length or 0))
     why = f"{rows:,} rows are wanted, but with at most {rule.max_length} characters there"
     return arrays.too_few(name, possible, why)
 

@@ -179,3 +179,10 @@ def test_null_share() -> None:
     values = keys(rule, range(10_000), column("integer"))
     assert values.count(None) / 10_000 == pytest.approx(0.25, abs=0.02)
     assert isinstance(key_values(rule, column("integer"), index=np.arange(0), streams=STREAMS, name=NAME), pa.Array)
+
+
+def test_short_keys_use_capitals_where_case_counts() -> None:
+    rule = code_rule((("abc",), 1.0), max_length=1)
+    assert len(set(keys(fit_to_rows(rule, column(length=1), rows=60, name=NAME), range(60)))) == 60
+    with pytest.raises(PlanError, match="only 36 different"):
+        fit_to_rows(rule, Column(name="code", type="public.citext", kind="text"), rows=60, name=NAME)
