@@ -12,7 +12,7 @@ that others refer to are decided first: what ties them to further columns is kep
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
@@ -215,21 +215,25 @@ class Clusters:
         graph: nx.DiGraph[Node] = nx.DiGraph()
         at = {(t, name): (t, n) for t, groups in found.items() for n, group in enumerate(groups) for name in group}
         graph.add_nodes_from(at.values())
+        layouts = {table: self._known(self._of_the_layout(table)) for table in found}
         for (table, column), node in at.items():
-            mine = [*self._of_others(table, column)]
+            needs = self._known(self._of_others(table, column))
             if not self.is_computed(table, column):
-                mine += self._of_the_layout(table)
-            for place in mine:
-                for need in self._needed(place, set()):
-                    graph.add_edge(node, at[need])
-                    graph.nodes[at[need]]["sought"] = graph.nodes[at[need]].get("sought", frozenset()) | {need[1]}
+                needs |= layouts[table]
+            for need in needs:
+                graph.add_edge(node, at[need])
+                graph.nodes[at[need]]["sought"] = graph.nodes[at[need]].get("sought", frozenset()) | {need[1]}
             for name in self._of_the_row(table, column):
                 if (table, name) in at and at[table, name] != node:
                     graph.add_edge(node, at[table, name])
         return graph
 
+    def _known(self, places: Iterable[Place]) -> set[Place]:
+        """Return the columns of clusters that must be made for these columns to be known."""
+        seen: set[Place] = set()
+        return {need for place in places for need in self._needed(place, seen)}
+
     def _needed(self, place: Place, seen: set[Place]) -> Iterator[Place]:
-        """Yield the columns, not made by position alone, that a column's values come from."""
         table, column = place
         if place in seen or table not in self.shared.model or self.is_computed(table, column):
             return
