@@ -164,10 +164,14 @@ class Generator:
         rows, wanted = 0, 2 * CANDIDATES
         for number in range(self.batch_count(table)):
             made = self.references.draft(table, number)
+            if not len(made.scores):
+                # A batch is all children of some parents, which may have none.
+                continue
             batch = {name: made.column(name) for name in names}
+            is_first = not parts
             parts.append(_plain_table(batch).slice(0, wanted))
             rows += parts[-1].num_rows
-            if number == 0:
+            if is_first:
                 judge = constraints.judge(described, dialect, {n: a.type for n, a in batch.items()}, ())
                 if judge is not None and not judge.unjudged:
                     wanted = rows

@@ -219,7 +219,7 @@ class References:
                 tree, own_scores=own, child_scores=rank, parent_scores=both[:, 1], fan_out_scores=both[:, 0],
                 groups=groups, unique=reference.unique, random=random,
             )  # fmt: skip
-        alone = random.random(rows) < (tree.self_share if reference.null else 1.0)
+        alone = random.random(rows) < tree.self_share
         return trees.at_home(out, alone, groups, unique=reference.unique, needed=not reference.null)
 
     def whole_or_key(self, table: TableKey, column: Name) -> pa.Array:

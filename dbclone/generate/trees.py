@@ -114,22 +114,30 @@ def _narrowed(groups: Integers, depths: Integers) -> Integers:
 def at_home(out: Integers, alone: Booleans, groups: Integers, *, unique: bool, needed: bool) -> Integers:
     """Return the parents of :func:`grow` or :func:`pair_up` with rows that refer to themselves: those of ``alone``.
 
-    Where a row has at most one child (``unique``), a row that another refers to cannot refer to itself; if it must
-    refer to some row (``needed``), it closes a chain: there are as many rows without a parent as without a child.
+    A row that must refer to some row (``needed``) but not to itself refers to the next one of its group. Where a row
+    has at most one child (``unique``), a row that another refers to cannot refer to itself; then it closes a chain:
+    there are as many rows without a parent as without a child.
     """
     rows = np.arange(len(out))
-    alone = alone & (out < 0)
-    if not unique:
-        return np.where(alone, rows, out)
     childless = np.ones(len(out), dtype=bool)
-    childless[out[out >= 0]] = False
-    closed = np.where(alone & childless, rows, out)
-    if needed:
-        open_ends = np.flatnonzero((closed < 0) & (groups >= 0))
+    if unique:
+        childless[out[out >= 0]] = False
+    closed = np.where(alone & childless & (out < 0), rows, out)
+    able = np.flatnonzero(groups >= 0)
+    open_ends = able[closed[able] < 0]
+    if not needed or not len(open_ends):
+        return closed
+    if unique:
         free = np.ones(len(out), dtype=bool)
         free[closed[closed >= 0]] = False
-        last = np.flatnonzero(free & (groups >= 0))
+        last = able[free[able]]
         closed[open_ends[np.argsort(groups[open_ends], kind="stable")]] = last[np.argsort(groups[last], kind="stable")]
+    else:
+        order = able[np.argsort(groups[able], kind="stable")]
+        place, size = _place_within(groups[order])
+        after = np.empty(len(out), dtype=np.int64)
+        after[order] = order[np.arange(len(order)) - place + (place + 1) % size]
+        closed[open_ends] = after[open_ends]
     return closed
 
 

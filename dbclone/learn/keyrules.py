@@ -48,7 +48,8 @@ def key_rules(
     for pair in table.polymorphic:
         if pair.column not in rules and {pair.column, pair.type_column} <= set(sample.rows.column_names):
             rules[pair.column] = _polymorphic(pair, plan, sample, source_rows)
-    for unique in table.uniques():
+    # The short ones first: a number that is unique by itself does not count the rows of a group.
+    for unique in sorted(table.uniques(), key=len):
         own = [name for name in unique if name not in rules and name in sample.rows.column_names]
         counted = [name for name in own if _is_counted(name, unique, table, plan, sample)]
         if (len(unique) == 1 and own) or counted:

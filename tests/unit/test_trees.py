@@ -107,3 +107,9 @@ def test_chains_are_closed_within_their_groups() -> None:
     chains = np.array([-1, 0, -1, 2])
     found = at_home(chains, np.ones(4, dtype=bool), np.array([0, 0, 1, 1]), unique=True, needed=True)
     assert found.tolist() == [1, 0, 3, 2]
+
+
+def test_a_row_that_must_refer_to_another_than_itself_refers_to_the_next_of_its_group() -> None:
+    pairs = np.array([1, 0, -1, -1])
+    found = at_home(pairs, np.zeros(4, dtype=bool), np.array([0, 0, 0, 1]), unique=False, needed=True)
+    assert found.tolist() == [1, 0, 0, 3], "but for a row that is its only one"

@@ -215,3 +215,18 @@ def test_codes_that_rows_share_all_differ_where_a_condition_asks_for_it() -> Non
     }
     made = twin(schema(house, flat), rows)["flat"]
     assert len(set(made["code"].to_pylist())) == 40
+
+
+def test_a_number_that_is_unique_by_itself_does_not_count_the_rows_of_a_group() -> None:
+    described = shop_table(
+        "t",
+        column("day", nullable=True),
+        column("number"),
+        unique_keys=(
+            UniqueKey(name="both", columns=("number", "day")),
+            UniqueKey(name="alone", columns=("number",)),
+        ),
+    )
+    rows = pa.table({"day": [5] * 10 + [None] * 10, "number": list(range(20))})
+    made = twin(schema(described), {"t": rows}, scale=3.0)["t"]
+    assert len(set(made["number"].to_pylist())) == 60
