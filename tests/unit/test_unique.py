@@ -227,6 +227,6 @@ def test_a_number_that_is_unique_by_itself_does_not_count_the_rows_of_a_group() 
             UniqueKey(name="alone", columns=("number",)),
         ),
     )
-    rows = pa.table({"day": [5] * 10 + [None] * 10, "number": list(range(20))})
+    rows = pa.table({"day": [5] * 2 + [None] * 2, "number": list(range(4))})
     made = twin(schema(described), {"t": rows}, scale=3.0)["t"]
-    assert len(set(made["number"].to_pylist())) == 60
+    assert len(set(made["number"].to_pylist())) == 12
