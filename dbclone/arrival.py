@@ -46,7 +46,7 @@ def target_state(
     with run.stage("target"):
         with goal.connect() as connection:
             ledger.refuse_unfinished(connection, goal.name)
-        wanted = flat(plan.schema, goal) if is_across(plan.schema, goal) else plan.schema
+        wanted = flat(plan.schema, goal)
         state = prepare_target(goal, wanted, settings.on_existing, "ignore" if own else settings.on_drift)
         added = [t.table for t in plan.tables if t.copied and state.rows.get(t.table) and t.table not in state.kept]
         if added:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from dbclone.arrival import target_state
 from dbclone.config import Settings
 from dbclone.db import ledger
+from dbclone.db.across import flat
 from dbclone.db.connect import Database, name_of
 from dbclone.db.ledger import fingerprint
 from dbclone.db.sample import take_sample
@@ -53,7 +54,9 @@ def _foreseen(run: Run, target: str, plan: Plan, settings: Settings) -> tuple[st
         try:
             with goal.connect() as connection:
                 ledger.refuse_unfinished(connection, goal.name)
-            state = prepare_target(goal, plan.schema, settings.on_existing, "ignore" if own else settings.on_drift)
+            state = prepare_target(
+                goal, flat(plan.schema, goal), settings.on_existing, "ignore" if own else settings.on_drift
+            )
         except TargetError as error:
             return (f"it would be refused: {error}", *error.details)
         return state.explained

@@ -74,10 +74,12 @@ def state_across(target: Database, plan: Plan, ddl: Ddl | None, state: TargetSta
 
 
 def flat(schema: Schema, target: Database) -> Schema:
-    """Return the schema with all tables in the target's default schema; those of other schemas bear its name as well.
+    """Return the schema as it is looked for at a target: the same, or, at one of another kind, all in one schema.
 
-    ``stock.tag`` → ``stock_tag``. Keys are those of the new names.
+    Tables of other schemas bear their names: ``stock.tag`` → ``stock_tag``. Keys are those of the new names.
     """
+    if not is_across(schema, target):
+        return schema
     own = (None, schema.default_schema)
     named = {t.key: t.name if t.schema in own else f"{t.schema}_{t.name}" for t in schema.tables}
     twice = sorted({name for name in named.values() if list(named.values()).count(name) > 1})

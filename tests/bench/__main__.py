@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tests.bench import fidelity, learn, load
+from tests.bench import dialects, fidelity, learn, load
 
 
 def main() -> None:
@@ -26,6 +26,7 @@ def main() -> None:
     figures = [_told(learn.run(parents)) for parents in ((30,) if options.smoke else (300, 1_000))]
     figures.append(_told(load.run(smoke=options.smoke, full=options.full)))
     figures += fidelity.main(["--smoke"] if options.smoke else [])
+    figures += [_told(found) for found in dialects.run(smoke=options.smoke)]
     options.out.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
 
 
