@@ -20,6 +20,7 @@ from dbclone.db.drift import scope_of
 from dbclone.db.load import undone
 from dbclone.db.migrate import migrate, read_wanted, refuse_remaining
 from dbclone.db.reflect import reflect_schema
+from dbclone.db.swap import prepare_swap
 from dbclone.db.target import Script, TargetState, count_taken, prepare_target
 from dbclone.errors import ConfigurationError, TargetError, at_most
 from dbclone.events import Said
@@ -44,10 +45,14 @@ def target_state(
     """Return what is at the target; TargetError if it cannot be written to."""
     own = settings.definition == "none" and settings.on_drift == "refuse"
     with run.stage("target"):
+        _refuse_options(goal, plan.schema, settings)
         with goal.connect() as connection:
             ledger.refuse_unfinished(connection, goal.name)
         wanted = flat(plan.schema, goal)
-        state = prepare_target(goal, wanted, settings.on_existing, "ignore" if own else settings.on_drift)
+        if settings.swap:
+            state = prepare_swap(goal, wanted)
+        else:
+            state = prepare_target(goal, wanted, settings.on_existing, "ignore" if own else settings.on_drift)
         added = [t.table for t in plan.tables if t.copied and state.rows.get(t.table) and t.table not in state.kept]
         if added:
             raise TargetError(
@@ -73,6 +78,20 @@ def target_state(
         return dataclasses.replace(
             state, before_load=_scripts(hooks.before_load), after_load=_scripts(hooks.after_load)
         )
+
+
+def _refuse_options(goal: Database, schema: Schema, settings: Settings) -> None:
+    """Raise ConfigurationError for ways of loading that exclude each other, or that the target does not have."""
+    if settings.mode == "resumable" and not goal.dialect.resumable:
+        raise ConfigurationError(f"--mode resumable: a load of {goal.dialect.name} cannot be committed bit by bit")
+    if settings.mode == "resumable" and is_across(schema, goal):
+        raise ConfigurationError("--mode resumable: source and target are of different kinds; leave it out")
+    if settings.swap and settings.mode == "resumable":
+        raise ConfigurationError("--swap is one transaction, and so cannot be resumable: leave out one of them")
+    if settings.swap and (settings.on_existing != "refuse" or settings.on_drift != "refuse"):
+        raise ConfigurationError("--swap makes all tables anew: leave out --on-existing and --on-drift")
+    if settings.keep_old and not settings.swap:
+        raise ConfigurationError("--keep-old is about what --swap replaces: give both")
 
 
 def _scripts(files: Sequence[Path]) -> tuple[Script, ...]:

@@ -22,9 +22,10 @@ from dbclone.db.load import LoadEvent, load
 from dbclone.db.lock import held
 from dbclone.db.rehearse import judge, rehearsal_rows, rehearse
 from dbclone.db.resume import begin, carry_on
+from dbclone.db.swap import drop_aside
 from dbclone.db.target import TargetState
 from dbclone.db.verify import verify
-from dbclone.errors import ConfigurationError, PlanError, VerifyError, at_most
+from dbclone.errors import PlanError, VerifyError, at_most
 from dbclone.events import Checked, Progress, Said
 from dbclone.generate.repair import ConditionError
 from dbclone.generators import with_functions, without_functions
@@ -43,7 +44,7 @@ RESUMABLE_ROWS = 1_000_000
 
 _NOT_ABOUT_ROWS = {
     "report", "save_model", "sign", "require_signature", "started_at", "resume", "mode", "connections", "fast",
-    "workers", "scheduler"
+    "keep_old", "workers", "scheduler"
 }  # fmt: skip
 """Settings that a run which goes on may have otherwise: they change no row and no definition."""
 
@@ -103,11 +104,7 @@ def resume(run: Run, goal: Database, settings: Settings, begun_with: Mapping[str
 
 
 def _is_resumable(goal: Database, plan: Plan, state: TargetState, settings: Settings) -> bool:
-    if settings.mode == "resumable" and not goal.dialect.resumable:
-        raise ConfigurationError(f"--mode resumable: a load of {goal.dialect.name} cannot be committed bit by bit")
-    if state.schema is not None:
-        if settings.mode == "resumable":
-            raise ConfigurationError("--mode resumable: source and target are of different kinds; leave it out")
+    if settings.swap or state.schema is not None:
         return False
     if settings.mode != "auto":
         return settings.mode == "resumable"
@@ -154,6 +151,8 @@ class _Delivery:
                 check=self._check("the target is as it was"),
             )
             self.run.warn("load", loaded.warnings)
+            if not self.settings.keep_old:
+                self.run.warn("load", drop_aside(self.goal, self.state))
         return self._delivered(loaded)
 
     def resumable(self, undertaking: Undertaking) -> Delivered:

@@ -163,6 +163,18 @@ Connections = Annotated[
         metavar="N",
     ),
 ]
+Swap = Annotated[
+    bool | None,
+    _option(
+        "swap",
+        "--swap",
+        "Build beside the tables that are there, and take their place in one transaction: nobody sees half a clone.",
+    ),
+]
+KeepOld = Annotated[
+    bool | None,
+    _option("keep_old", "--keep-old", "Keep what a swap replaces, in schemas whose names end in _before_clone."),
+]
 Fast = Annotated[
     bool | None,
     _option(

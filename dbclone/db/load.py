@@ -21,6 +21,7 @@ from dbclone.db.ddl import refuse_ddl
 from dbclone.db.dialects.base import Fault
 from dbclone.db.loading.session import Nulled, Session, row_key
 from dbclone.db.loading.tally import LoadEvent, OnLoad, Part, Tally, ignore
+from dbclone.db.swap import copy_grants, set_aside
 from dbclone.db.target import TargetState
 from dbclone.errors import ConnectError, LoadError, TargetError, at_most
 from dbclone.model.flow import Batch, Ddl, Loaded, Statement
@@ -61,10 +62,14 @@ def load(
         started = time.perf_counter()
         with session.translated(_outcome), _removed_if_failed(session, target), connection.begin():
             target.dialect.begin_load(connection)
+            with session.at("definition", "room for the clone"):
+                set_aside(target, connection, state)
             if state.is_new and ddl is not None:
                 _into_new(session, ddl, batches, state)
             else:
                 _into_existing(session, batches, state)
+            with session.at("definition", "the same grants"):
+                copy_grants(target, connection, state)
             _finish(session, check, state)
         spent = sum(session.seconds.values())
         session.seconds["commit"] = max(time.perf_counter() - started - spent, 0.0)
@@ -82,6 +87,7 @@ def undone(target: Database, plan: Plan, ddl: Ddl | None, *, state: TargetState)
         session = Session(connection, target.dialect, Tally(plan, ignore))
         with session.translated(_outcome), _removed(session, target), connection.begin() as transaction:
             target.dialect.begin_load(connection)
+            set_aside(target, connection, state)
             if state.is_new and ddl is not None:
                 session.run("definition", ddl.before)
             else:

@@ -56,6 +56,7 @@ class TargetState:
     ``emptied`` are the tables whose rows are deleted first; ``kept`` those of bookkeeping that stay as they are, since
     they tell how the target itself was built. ``explained`` says, for people, what is done to what is there.
     ``migrate`` changes the definition within the loading transaction; ``ignores_drift``: the target keeps its own.
+    ``swapped`` are the schemas that new ones take the place of, with all that is in them.
     ``before_load`` and ``after_load`` are carried out within it, before rows are written and when all is in place.
     ``ddl`` and ``schema`` are the target's own, under the source's keys, if it is of another kind than the source.
     """
@@ -72,6 +73,7 @@ class TargetState:
     before_load: tuple[Script, ...] = ()
     after_load: tuple[Script, ...] = ()
     ignores_drift: bool = False
+    swapped: tuple[str, ...] = ()
     ddl: Ddl | None = None
     schema: Schema | None = None
 

@@ -21,6 +21,7 @@ from sqlalchemy import URL, Connection, CursorResult, Engine, FromClause, Select
 from sqlalchemy import column as sa_column
 from sqlalchemy import table as sa_table
 
+from dbclone.db.dialects.swapping import Swapping
 from dbclone.db.strings import Hashes, Strings, hashes_of
 from dbclone.errors import ConfigurationError, DbcloneError
 from dbclone.model.flow import Batch, Ddl, Statement
@@ -246,6 +247,8 @@ class Dialect(ABC):
     """The drivername of the URLs that are connected to: dialect and driver."""
     enforces_references: ClassVar[bool] = True
     """Whether foreign keys of tables that are there are checked while rows are loaded: then cycles take detours."""
+    swapping: ClassVar[Swapping | None] = None
+    """How a clone takes the place of another one; None where it cannot."""
     resumable: ClassVar[bool] = False
     """Whether a load may be committed bit by bit: definitions and a ledger are undone with their transaction."""
 

@@ -8,7 +8,9 @@ from typing import ClassVar
 from sqlalchemy import Connection, text
 
 from dbclone.db.dialects.base import Dialect, Holder
+from dbclone.db.dialects.postgresql.swapping import SchemaSwap
 from dbclone.db.dialects.postgresql.verifying import raw
+from dbclone.db.dialects.swapping import Swapping
 
 LOCK = (0x64626300, 0)
 """The two numbers of the advisory lock: the first is "dbc"."""
@@ -23,6 +25,7 @@ class Running(Dialect):
     """The hooks of a load under way."""
 
     resumable: ClassVar[bool] = True
+    swapping: ClassVar[Swapping | None] = SchemaSwap()
 
     def hold(self, connection: Connection) -> Holder | None:
         one, two = LOCK
