@@ -80,6 +80,7 @@ def clone(
     set_keys: options.Set = None,
     as_json: options.Json = None,
     quiet: options.Quiet = None,
+    progress: options.Progress = None,
     debug: options.Debug = None,
 ) -> None:
     """Write a synthetic twin of SOURCE into TARGET."""
@@ -109,6 +110,7 @@ def init(
     set_keys: options.Set = None,
     as_json: options.Json = None,
     quiet: options.Quiet = None,
+    progress: options.Progress = None,
     debug: options.Debug = None,
 ) -> None:
     """Write what every column of SOURCE was found to hold, as a file to correct.
@@ -141,6 +143,7 @@ def plan(
     set_keys: options.Set = None,
     as_json: options.Json = None,
     quiet: options.Quiet = None,
+    progress: options.Progress = None,
     debug: options.Debug = None,
 ) -> None:
     """Print what a clone would do.
@@ -175,6 +178,7 @@ def train(
     set_keys: options.Set = None,
     as_json: options.Json = None,
     quiet: options.Quiet = None,
+    progress: options.Progress = None,
     debug: options.Debug = None,
 ) -> None:
     """Learn SOURCE and write a model file.
@@ -220,6 +224,7 @@ def generate(
     set_keys: options.Set = None,
     as_json: options.Json = None,
     quiet: options.Quiet = None,
+    progress: options.Progress = None,
     debug: options.Debug = None,
 ) -> None:
     """Write a synthetic twin into TARGET from MODEL, or into files."""
@@ -252,6 +257,7 @@ def diff(
     set_keys: options.Set = None,
     as_json: options.Json = None,
     quiet: options.Quiet = None,
+    progress: options.Progress = None,
     debug: options.Debug = None,
 ) -> None:
     """Print how the definition of TARGET differs from SOURCE's.
@@ -289,6 +295,7 @@ def verify(
     set_keys: options.Set = None,
     as_json: options.Json = None,
     quiet: options.Quiet = None,
+    progress: options.Progress = None,
     debug: options.Debug = None,
 ) -> None:
     """Recount everything in TARGET.
@@ -335,6 +342,7 @@ def metadata(
     set_keys: options.Set = None,
     as_json: options.Json = None,
     quiet: options.Quiet = None,
+    progress: options.Progress = None,
     debug: options.Debug = None,
 ) -> None:
     """Print the metadata of SOURCE, as SDV loads it."""
@@ -364,6 +372,7 @@ def demo(
     set_keys: options.Set = None,
     as_json: options.Json = None,
     quiet: options.Quiet = None,
+    progress: options.Progress = None,
     debug: options.Debug = None,
 ) -> None:
     """Clone a real database of 1.5 million rows.

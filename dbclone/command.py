@@ -116,7 +116,7 @@ def carry_out(command: str, work: Callable[[Context], Outcome], given: Mapping[s
             set_keys=given["set_keys"] or (),
             environment=os.environ,
         )
-        as_json, debug, talk.quiet = call.as_json, call.debug, call.quiet
+        as_json, debug, talk.quiet, talk.form = call.as_json, call.debug, call.quiet, call.progress
         settings = call.settings(datetime.now().astimezone())
         with talk:
             outcome = work(

@@ -310,6 +310,7 @@ class Call(SettingKeys):
     demo: Annotated[DemoKeys, Field(description=DemoKeys.__doc__)] = DemoKeys()
     as_json: Annotated[bool, Field(alias="json", description=help_of("json"))] = False
     quiet: Annotated[bool, Field(description=help_of("quiet"))] = False
+    progress: Annotated[Literal["auto", "plain", "json"], Field(description=help_of("progress"))] = "auto"
     debug: Annotated[bool, Field(description=help_of("debug"))] = False
 
     def settings(self, started_at: datetime | None = None) -> Settings:

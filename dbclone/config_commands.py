@@ -21,6 +21,7 @@ def check(
     set_keys: options.Set = None,
     as_json: options.Json = None,
     quiet: options.Quiet = None,
+    progress: options.Progress = None,
     debug: options.Debug = None,
 ) -> None:
     """Check dbclone.yaml against SOURCE.

@@ -245,6 +245,15 @@ NewColumns = Annotated[
 ]
 Json = Annotated[bool | None, _option("as_json", "--json", "Print one JSON object on stdout.", key="json")]
 Quiet = Annotated[bool | None, _option("quiet", "--quiet", "Say nothing on stderr but errors.")]
+Progress = Annotated[
+    str | None,
+    _option(
+        "progress",
+        "--progress",
+        "How to say on stderr what is going on: bars on a terminal, lines elsewhere, or JSON lines. [auto]",
+        metavar="auto|plain|json",
+    ),
+]
 Debug = Annotated[bool | None, _option("debug", "--debug", "Show the traceback of an error.")]
 
 # ---- The file itself: the only options that it does not have -----------------------------------------------------

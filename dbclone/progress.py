@@ -1,4 +1,4 @@
-"""Events of the pipeline as talk on stderr: bars on a terminal, a line per stage elsewhere.
+"""Events of the pipeline as talk on stderr: bars on a terminal, a line per stage elsewhere, or a JSON object per event.
 
 Owns the talk stream and keeps what the events said (seconds, warnings, checks), so that a failed command can report as
 much as a finished one. Rich is imported on a terminal only.
@@ -6,11 +6,14 @@ much as a finished one. Rich is imported on a terminal only.
 
 from __future__ import annotations
 
+import dataclasses
+import json
+import re
 import sys
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any, Literal, TextIO
 
-from dbclone.events import Event, Progress, Said, Stage, StageFinished, StageStarted, Warned
+from dbclone.events import Checked, Event, Progress, Said, Stage, StageFinished, StageStarted, Warned
 from dbclone.render import check_data, without_secrets
 
 if TYPE_CHECKING:
@@ -18,12 +21,15 @@ if TYPE_CHECKING:
 
     from dbclone.model.flow import Check
 
+Form = Literal["auto", "plain", "json"]
+
 
 class Talk:
     """Takes events. ``stage`` is the stage under way, or the last one."""
 
-    def __init__(self, *, quiet: bool, stream: TextIO | None = None) -> None:
+    def __init__(self, *, quiet: bool, stream: TextIO | None = None, form: Form = "auto") -> None:
         self.quiet = quiet
+        self.form: Form = form
         self.stream = stream or sys.stderr
         self.stage: Stage | None = None
         self.seconds: dict[str, float] = {}
@@ -32,7 +38,7 @@ class Talk:
         self._bars: Bars | None = None
 
     def __enter__(self) -> Talk:
-        if not self.quiet and self.stream.isatty():
+        if not self.quiet and self.form == "auto" and self.stream.isatty():
             self._bars = _bars(self.stream)
             self._bars.start()
         return self
@@ -45,7 +51,7 @@ class Talk:
 
     def say(self, line: str) -> None:
         """Write one line, above the bars if there are any."""
-        if self.quiet:
+        if self.quiet or self.form == "json":
             return
         if self._bars is not None:
             self._bars.console.print(without_secrets(line), markup=False, highlight=False, soft_wrap=True)
@@ -54,6 +60,8 @@ class Talk:
 
     def on_event(self, event: Event) -> None:
         """Show one event and remember what it says."""
+        if self.form == "json" and not self.quiet:
+            print(without_secrets(json.dumps(event_data(event), ensure_ascii=False)), file=self.stream, flush=True)
         if isinstance(event, StageStarted):
             self.stage = event.stage
             self._start_bar(event.stage)
@@ -94,9 +102,41 @@ class Talk:
         }
 
 
+def event_data(event: Event) -> dict[str, Any]:
+    """Return an event as JSON data: ``{"event": "progress", "stage": "load", "done": 500, "total": 900 …}``."""
+    name = re.sub(r"(?<!^)(?=[A-Z])", "_", type(event).__name__).lower()
+    if isinstance(event, Checked):
+        return {"event": name, "checks": [check_data(check) for check in event.checks]}
+    return {"event": name, **dataclasses.asdict(event)}
+
+
 def _bars(stream: TextIO) -> Bars:
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        ProgressColumn,
+        Task,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+    from rich.text import Text
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    class Rate(ProgressColumn):
+        """Rows, or tables, per second."""
+
+        def render(self, task: Task) -> Text:
+            speed = task.finished_speed or task.speed
+            return Text(f"{speed:,.0f}/s" if speed and speed >= 10 else "")
+
+    columns = (
+        TextColumn("{task.description}", table_column=None),
+        BarColumn(bar_width=24),
+        MofNCompleteColumn(),
+        Rate(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(compact=True),
+    )
     return Progress(*columns, console=Console(file=stream), transient=True)
