@@ -15,4 +15,4 @@ WITH RECURSIVE n AS (SELECT 1 AS i UNION ALL SELECT i + 1 FROM n WHERE i < 200)
 SELECT i, concat('customer', i, '@shop.example'), DATE '2024-02-01' FROM n;
 INSERT INTO purchase
 WITH RECURSIVE n AS (SELECT 1 AS i UNION ALL SELECT i + 1 FROM n WHERE i < 900)
-SELECT i, 1 + (i * i) % 200, CASE WHEN i % 5 = 0 THEN 'open' ELSE 'paid' END, 1 + (i * 7) % 90 FROM n;
+SELECT i, 1 + (i * i * i) % 173, CASE WHEN i % 5 = 0 THEN 'open' ELSE 'paid' END, 1 + (i * 7) % 90 FROM n;
