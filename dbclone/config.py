@@ -10,7 +10,7 @@ them in a type that does not show itself.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import date, datetime
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -178,6 +178,7 @@ class SettingKeys(Keys):
     scale: Annotated[Factor, Field(description=help_of("scale"))] = 1.0
     sample_rows: Annotated[int, Field(ge=1, description=help_of("sample_rows"))] = 20_000
     seed: Annotated[int, Field(ge=0, le=MAX_SEED, description=help_of("seed"))] = 0
+    shift_dates: Annotated[date | None, Field(description=help_of("shift_dates"))] = None
     include: Annotated[Texts, Field(description=help_of("include"))] = ()
     exclude: Annotated[Texts, Field(description=help_of("exclude"))] = ()
     references: Annotated[Texts, Field(description=help_of("references"))] = ()

@@ -83,6 +83,15 @@ SampleRows = Annotated[
     int | None, _option("sample_rows", "--sample-rows", "Rows read per table, at most. [20000]", metavar="N")
 ]
 Seed = Annotated[int | None, _option("seed", "--seed", "The same seed makes the same rows. [0]", metavar="N")]
+ShiftDates = Annotated[
+    str | None,
+    _option(
+        "shift_dates",
+        "--shift-dates",
+        "Move all dates and times by whole weeks, the latest to this day.",
+        metavar="YYYY-MM-DD",
+    ),
+]
 Tables = Annotated[
     list[str] | None,
     _option("tables", "--tables", "Tables to clone. May be repeated. [all]", key="include", metavar="GLOB"),

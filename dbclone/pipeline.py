@@ -32,7 +32,7 @@ from dbclone.results import Cloned, Planned, Trained
 from dbclone.schema.model import TableKey
 from dbclone.schema.plan import Plan
 from dbclone.stages import Run
-from dbclone.steps import definition, model_of, plan_of, refuse_to_learn, said_of, writing
+from dbclone.steps import definition, model_of, moved, plan_of, refuse_to_learn, said_of, writing
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -165,4 +165,4 @@ def _learn(run: Run, sample: Sample, plan: Plan, ddl: Ddl | None, settings: Sett
         if settings.save_model:
             with writing(settings.save_model):
                 save_model(model, settings.save_model, signing_key=settings.sign)
-        return with_generators(model, settings, functions=True)
+        return with_generators(moved(model, settings), settings, functions=True)

@@ -24,6 +24,7 @@ from dbclone.generators import check_columns, refuse_wrong_columns, with_generat
 from dbclone.model.artifact import load_model, refuse_signing_key
 from dbclone.model.flow import Ddl
 from dbclone.model.parts import Model
+from dbclone.model.shift import shifted
 from dbclone.schema.bookkeeping import copied_tables
 from dbclone.schema.declared import declare
 from dbclone.schema.model import Column, Schema, Table
@@ -119,7 +120,12 @@ def model_of(run: Run, file: Path, settings: Settings) -> Model:
         model = load_model(file, trusted_key=settings.require_signature)
         model = dataclasses.replace(model, plan=_resized(model.plan, settings))
         run.versions |= {f"model {name}": version for name, version in model.versions.items()}
-        return with_generators(model, settings, functions=True)
+        return with_generators(moved(model, settings), settings, functions=True)
+
+
+def moved(model: Model, settings: Settings) -> Model:
+    """Return the model whose dates end where the settings ask for."""
+    return model if settings.shift_dates is None else shifted(model, settings.shift_dates)
 
 
 def _resized(plan: Plan, settings: Settings) -> Plan:
