@@ -10,13 +10,14 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import datetime, timezone
 
 import pyarrow as pa
 import pymysql
 from sqlalchemy import Connection, bindparam, text
 from sqlalchemy.exc import DBAPIError
 
-from dbclone.db.dialects.base import Fault, SequenceState, TriggerState
+from dbclone.db.dialects.base import Fault, Holder, SequenceState, TriggerState
 from dbclone.db.dialects.generic import RefusedRow
 from dbclone.db.dialects.generic.writing import Writing, driver
 from dbclone.db.dialects.mysql.catalogue import quoted
@@ -74,6 +75,22 @@ class Storing(Writing):
             constraint=next(filter(None, constraint.groups()), None) if constraint and code in _BROKEN else None,
             line=int(row[1]) if row else None,
         )
+
+    def hold(self, connection: Connection) -> Holder | None:
+        # A session's lock: there are no others, and poolers in front of this server keep sessions that hold one.
+        connection.exec_driver_sql("SET SESSION wait_timeout = 31536000")
+        name = connection.exec_driver_sql("SELECT concat('dbclone/', md5(database()))").scalar()
+        if connection.scalar(text("SELECT get_lock(:name, 0)"), {"name": name}) == 1:
+            return None
+        holder = text("""
+            SELECT id, concat_ws(' at ', user, host), now() - INTERVAL time SECOND
+            FROM information_schema.processlist WHERE id = is_used_lock(:name)""")
+        found = connection.execute(holder, {"name": name}).first()
+        if found is None:
+            # It ended between the two statements, or is of a user whose sessions are not shown.
+            return Holder(process=0, name="of another user", since=datetime.now(timezone.utc))
+        process, user, since = found
+        return Holder(process=process, name=user, since=since.replace(tzinfo=timezone.utc))
 
     def begin_load(self, connection: Connection) -> None:
         connection.exec_driver_sql("SET SESSION foreign_key_checks = 0, lock_wait_timeout = 30")
