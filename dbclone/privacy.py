@@ -30,6 +30,7 @@ from dbclone.generate.public import public_people, public_strings
 from dbclone.learn.axes import learned_axis
 from dbclone.learn.classes import Classes, classify_sample
 from dbclone.learn.codes import learn_masks
+from dbclone.learn.cohere import locales_of
 from dbclone.model.flow import Sample
 from dbclone.model.literals import text_of
 from dbclone.report.attacks import Rows, encode
@@ -104,10 +105,10 @@ class _Public:
     people: Hashes
 
     @classmethod
-    def of(cls, salt: str) -> _Public:
+    def of(cls, salt: str, locales: Sequence[str]) -> _Public:
         words, people = (
             np.unique(np.fromiter((hash_of(text, salt) for text in texts), np.int64))
-            for texts in (public_strings(), public_people())
+            for texts in (public_strings(locales), public_people(locales))
         )
         return cls(words=words, people=people)
 
@@ -153,11 +154,16 @@ class _Both:
             hits = np.setdiff1d(np.intersect1d(hashes, everywhere, assume_unique=True), shared, assume_unique=True)
             by_chance = 0
             if len(hits):
-                public = public or _Public.of(salt)
+                public = public or _Public.of(salt, self._locales())
                 hits, by_chance = public.without(hits, hashes, everywhere)
             where = [place for place, there in searched.items() if np.isin(hits, there, assume_unique=True).any()]
             findings.append(self._finding(table, column, found, len(hashes), len(hits), where, limits, by_chance))
         return _Strings(findings=tuple(findings), compared=compared, searched=len(everywhere))
+
+    def _locales(self) -> list[str]:
+        """Return the locales in which people were made: those of each table, and of the whole database."""
+        found = [locales_of(self.sample, self.classes, table) for table in (None, *self.classes)]
+        return sorted({"en_US", *(locale for locales in found for locale, _ in locales)})
 
     def _shared_labels(self, salt: str) -> Hashes:
         """Return the labels that the source's categories share: they are carried over, and name no one."""

@@ -7,6 +7,8 @@ between databases is asked of the :class:`~dbclone.db.dialects.base.Dialect`.
 from __future__ import annotations
 
 import re
+import shlex
+import subprocess
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -32,7 +34,8 @@ def resolve_url(text: str) -> URL:
     """Return the URL that a user means by ``text``, its driver set to the one that dbclone uses.
 
     ``postgres://host/shop`` → ``postgresql+psycopg://host/shop``; ``@path`` → the URL in the first line of that file;
-    ``embedded:NAME`` → the embedded server's, started if need be. Query parameters pass through to the driver.
+    ``embedded:NAME`` → the embedded server's, started if need be. Query parameters pass through to the driver, but for
+    ``password_command``: what that program prints first is the password, as tokens of a single sign-on are got.
 
     Raises ConfigurationError; the message never repeats ``text``, which may hold a password.
     """
@@ -58,7 +61,41 @@ def resolve_url(text: str) -> URL:
         raise ConfigurationError(
             f"driver {driver!r} is not used by dbclone: write {dialect.name}:// (it uses {wanted})"
         )
-    return url.set(drivername=dialect.drivername)
+    return _with_password(url).set(drivername=dialect.drivername)
+
+
+PASSWORD_COMMAND = "password_command"  # noqa: S105 - the name of a parameter
+COMMAND_TIMEOUT_S = 60
+
+
+def _with_password(url: URL) -> URL:
+    """Return ``url`` with the password that its ``password_command`` prints, if it has one.
+
+    The command is run without a shell, and neither its words nor what it prints are ever shown but for its first word.
+    """
+    command = url.query.get(PASSWORD_COMMAND)
+    if command is None:
+        return url
+    try:
+        words = shlex.split(command) if isinstance(command, str) else []
+    except ValueError:
+        words = []
+    if not words:
+        raise ConfigurationError(f"{PASSWORD_COMMAND} in the URL must be one command, percent-encoded: a%20b for a b")
+    try:
+        done = subprocess.run(words, capture_output=True, text=True, timeout=COMMAND_TIMEOUT_S, check=False)
+    except subprocess.TimeoutExpired:
+        # Not chained: the error of subprocess shows the whole command.
+        raise ConfigurationError(f"{PASSWORD_COMMAND} {words[0]} took longer than {COMMAND_TIMEOUT_S} s") from None
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it printed no text"
+        raise ConfigurationError(f"{PASSWORD_COMMAND} {words[0]} cannot be run: {reason}") from None
+    password = done.stdout.splitlines()[0].strip() if done.stdout.strip() else ""
+    if done.returncode or not password:
+        raise ConfigurationError(
+            f"{PASSWORD_COMMAND} {words[0]} printed no password (exit code {done.returncode}): try it by hand"
+        )
+    return url.difference_update_query([PASSWORD_COMMAND]).set(password=password)
 
 
 def _first_line(path: Path) -> str:
@@ -78,7 +115,9 @@ def masked(url: URL) -> str:
 
     ``postgresql+psycopg://ann:s3cret@host/shop`` → ``postgresql://ann:***@host/shop``
     """
-    hidden = {name: "***" if _SECRET.search(name) else value for name, value in url.query.items()}
+    hidden = {
+        name: "***" if _SECRET.search(name) or name == PASSWORD_COMMAND else value for name, value in url.query.items()
+    }
     text = url.set(drivername=url.get_backend_name(), query=hidden).render_as_string(hide_password=True)
     return text.replace("%2A%2A%2A", "***")
 

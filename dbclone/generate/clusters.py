@@ -20,7 +20,15 @@ import networkx as nx
 
 from dbclone.generate.constraints import row_conditions
 from dbclone.generate.shared import Name, Shared, is_computed, is_distinct
-from dbclone.model.rules import ExpressionRule, Numbered, Omitted, PolymorphicKey, Referenced
+from dbclone.model.rules import (
+    Carried,
+    ExpressionRule,
+    Numbered,
+    Omitted,
+    PersonalRule,
+    PolymorphicKey,
+    Referenced,
+)
 from dbclone.schema.checks import columns_of
 from dbclone.schema.model import TableKey
 from dbclone.schema.plan import Reference
@@ -176,10 +184,15 @@ class Clusters:
         rule = self.shared.rule(table, column)
         if isinstance(rule, Referenced):
             return self._reference(table, rule.foreign_key).shared
+        if isinstance(rule, Carried):
+            key = self._reference(table, rule.foreign_key).foreign_key
+            return tuple(n for n in key.columns if isinstance(self.shared.rule(table, n), Referenced | Carried))
         if isinstance(rule, Numbered):
             return rule.parents
         if isinstance(rule, ExpressionRule):
             return rule.columns
+        if isinstance(rule, PersonalRule) and rule.country is not None:
+            return (rule.country,)
         return (rule.type_column,) if isinstance(rule, PolymorphicKey) else ()
 
     def _of_others(self, table: TableKey, column: Name) -> Iterator[Place]:
@@ -188,6 +201,8 @@ class Clusters:
         if isinstance(rule, Referenced):
             key = self._reference(table, rule.foreign_key).foreign_key
             yield from ((key.parent, name) for name in key.parent_columns)
+        if isinstance(rule, Carried):
+            yield (self._reference(table, rule.foreign_key).foreign_key.parent, rule.parent_column)
         if isinstance(rule, PolymorphicKey):
             yield from ((target.table, target.column) for target in rule.targets)
 

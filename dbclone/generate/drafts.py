@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from dbclone.errors import PlanError
-from dbclone.generate import links, unique
+from dbclone.generate import arrays, links, unique
 from dbclone.generate.custom import expression_values
 from dbclone.generate.layout import Layout
 from dbclone.generate.learned import on_axis
@@ -22,7 +23,17 @@ from dbclone.generate.polymorphic import Referred, referred, referred_values
 from dbclone.generate.shared import Name
 from dbclone.generate.unfold import axis_value
 from dbclone.generate.values import values_at
-from dbclone.model.rules import ExpressionRule, Learned, Numbered, PolymorphicKey, Referenced, Rule
+from dbclone.model.places import country_number
+from dbclone.model.rules import (
+    Carried,
+    ExpressionRule,
+    Learned,
+    Numbered,
+    PersonalRule,
+    PolymorphicKey,
+    Referenced,
+    Rule,
+)
 from dbclone.schema.model import Column
 from dbclone.schema.plan import Reference
 
@@ -88,9 +99,12 @@ class Draft:
             values = self._axis(rule.column)
             if values is not None:
                 return on_axis(values, np.isnan(values) if rule.marginal.null_share else None, rule, column)
+        if isinstance(rule, Carried):
+            return self._carried(rule)
         return values_at(
             rule, column, index=self._index_of(rule.column), streams=self.shared.streams,
             name=self.shared.stream_name(self.table, column.name), scores=self.own_scores(rule),
+            countries=self._countries(rule),
         )  # fmt: skip
 
     def referred(self, rule: PolymorphicKey) -> Referred:
@@ -123,6 +137,26 @@ class Draft:
         given = np.full(len(parents), np.inf)  # none of the pieces
         given[known] = above[parents[known]]
         return fold.decode(self.scores[:, model.scores.index(name)], fold.piece(given), None)
+
+    def _countries(self, rule: Rule) -> Integers | None:
+        """Return each row's country, for values that must lie in it."""
+        if not isinstance(rule, PersonalRule) or rule.country is None:
+            return None
+        labels = self.column(rule.country).cast(pa.string()).dictionary_encode()
+        known = np.array([*map(country_number, labels.dictionary.to_pylist()), -1])
+        numbers: Integers = known[pc.fill_null(labels.indices, len(known) - 1).to_numpy(zero_copy_only=False)]
+        return numbers
+
+    def _carried(self, rule: Carried) -> pa.Array:
+        """Return what the rows' parents have; anyone's where there is none and the column takes no NULL."""
+        reference = next(r for r in self.plan.references if r.foreign_key.name == rule.foreign_key)
+        parents = self.parent(rule.foreign_key)
+        if not self.described.column(rule.column).nullable and (parents < 0).any():
+            parents = self.references.anyone(reference, self.table, self.index, parents)
+        values = self.references.key(reference.foreign_key.parent, rule.parent_column, parents)
+        values = arrays.truncated(values.cast(pa.string()), rule.max_length)
+        name = self.shared.stream_name(self.table, rule.column)
+        return arrays.with_nulls(values, self.index, rule.null_share, self.shared.streams, name)
 
     def _index_of(self, column: Name) -> Integers:
         """Return the index by which a column's values are made: another one for rows that were drawn again."""

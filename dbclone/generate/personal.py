@@ -15,9 +15,8 @@ from __future__ import annotations
 
 import math
 import re
-import unicodedata
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
@@ -29,7 +28,9 @@ from dbclone.generate import arrays
 from dbclone.generate.arrays import Name, digits_of, join, take
 from dbclone.generate.streams import Integers, Streams
 from dbclone.generate.text import WORDS
+from dbclone.model.places import COUNTRIES, country_of_locale
 from dbclone.model.rules import PersonalKind, PersonalRule
+from dbclone.schema.lexicon import plain
 
 Bytes = npt.NDArray[np.uint8]
 
@@ -40,12 +41,99 @@ _LONGEST_NAME, _LONGEST_LETTERS = 20, 14
 _FULL_NAME = 2 * _LONGEST_NAME + 6
 _FULL_USER = 2 * _LONGEST_LETTERS + 6
 _FULL_EMAIL = _FULL_USER + 12
+_FULL_NUMBER = 12
 
 
-def personal_values(rule: PersonalRule, *, index: Integers, streams: Streams, name: Name) -> pa.Array:
-    """Return text for the rows at ``index``. Raises PlanError if a unique rule has not so many different values."""
-    values = _MAKERS[rule.what](rule, index, streams, name)
+def personal_values(
+    rule: PersonalRule, *, index: Integers, streams: Streams, name: Name, countries: Integers | None = None
+) -> pa.Array:
+    """Return text for the rows at ``index``. Raises PlanError if a unique rule has not so many different values.
+
+    ``countries`` has, for a rule that asks for it, each row's position in :data:`COUNTRIES`; −1: by its locale.
+    """
+    if rule.place:
+        values = _of_places(rule, index, streams, name, countries)
+    elif len(rule.locales) > 1:
+        values = _of_locales(rule, index, streams, name)
+    else:
+        values = _MAKERS[rule.what](rule, index, streams, name)
     return arrays.with_nulls(values, index, rule.null_share, streams, name)
+
+
+def _locale_numbers(rule: PersonalRule, index: Integers, streams: Streams, name: Name) -> Integers:
+    """Return the position in the rule's locales that each row is of: the same in all columns of a table."""
+    ends = np.cumsum([share for _, share in rule.locales])
+    share = arrays.uniform(index, arrays.stream_key(streams, *name[:-1], "locale")) * ends[-1]
+    numbers: Integers = np.minimum(np.searchsorted(ends, share, side="right"), len(ends) - 1).astype(np.int64)
+    return numbers
+
+
+def _scattered(groups: Integers, make: Callable[[int, Integers], pa.Array]) -> pa.Array:
+    """Return values in row order that are made group by group: ``make(group, positions)``."""
+    if not len(groups):
+        return pa.array([], pa.string())
+    parts, places = [], []
+    for group in np.unique(groups).tolist():
+        places.append(np.flatnonzero(groups == group))
+        parts.append(make(group, places[-1]))
+    back = np.empty(len(groups), dtype=np.int64)
+    back[np.concatenate(places)] = np.arange(len(groups))
+    return pa.concat_arrays(parts).take(pa.array(back))
+
+
+def _of_locales(rule: PersonalRule, index: Integers, streams: Streams, name: Name) -> pa.Array:
+    def make(number: int, at: Integers) -> pa.Array:
+        one = replace(rule, locale=rule.locales[number][0], locales=(), apart=rule.unique and number > 0)
+        return _MAKERS[rule.what](one, index[at], streams, name)
+
+    return _scattered(_locale_numbers(rule, index, streams, name), make)
+
+
+def _of_places(
+    rule: PersonalRule, index: Integers, streams: Streams, name: Name, countries: Integers | None
+) -> pa.Array:
+    """Return what the rows' places have: city, region, postcode or country."""
+    if rule.locales:
+        own = np.array([country_of_locale(locale) for locale, _ in rule.locales])
+        numbers = own[_locale_numbers(rule, index, streams, name)]
+    else:
+        numbers = np.full(len(index), country_of_locale(rule.locale))
+    if countries is not None:
+        numbers = np.where(countries >= 0, countries, numbers)
+    place_key, code_key = (arrays.stream_key(streams, *name[:-1], what) for what in ("place", "postcode"))
+
+    def make(number: int, at: Integers) -> pa.Array:
+        country = COUNTRIES[number]
+        if rule.what == "country":
+            called = {"AA": country.code, "AAA": country.code3}.get(rule.template, country.name)
+            return pa.repeat(pa.scalar(called), len(at))
+        chosen = arrays.pick(index[at], place_key, len(country.places))
+        if rule.what != "postcode":
+            return take([getattr(place, rule.what) for place in country.places], chosen)
+        digits = arrays.pick(index[at], code_key, 10**9)
+        return _scattered(chosen, lambda place, some: _postcodes(country.places[place].postcode, digits[some]))
+
+    values = _scattered(numbers, make)
+    if rule.unique:
+        return arrays.with_tokens(values, index, streams, name, rule.max_length)
+    return arrays.truncated(values, rule.max_length)
+
+
+_POSTCODE_LETTERS = np.frombuffer(b"ABDEFGHJLN", dtype=np.uint8)
+"""Letters that postcodes of all countries use."""
+
+
+def _postcodes(shape: str, numbers: Integers) -> pa.Array:
+    """Return postcodes of a shape, whose places take the digits of a number, one after the other."""
+    out = np.empty((len(numbers), len(shape)), dtype=np.uint8)
+    rest = numbers
+    for place, symbol in enumerate(shape):
+        if symbol not in "#@":
+            out[:, place] = ord(symbol)
+            continue
+        rest, digit = np.divmod(rest, 10)
+        out[:, place] = digit + 48 if symbol == "#" else _POSTCODE_LETTERS[digit]
+    return arrays.text_from_ascii(out)
 
 
 # ---- People ---------------------------------------------------------------------------------------------------------
@@ -78,7 +166,7 @@ def faker_pool(methods: tuple[str, ...], locale: str, count: int = _POOL) -> tup
     return tuple(dict.fromkeys(str(getattr(faker, method)()).replace("\n", ", ") for _ in range(count)))
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=8)
 def people_of(locale: str) -> _People:
     first, last = _by_letters(faker_pool(("first_name",), locale)), _by_letters(faker_pool(("last_name",), locale))
     return _People(
@@ -93,8 +181,7 @@ def _by_letters(names: tuple[str, ...]) -> dict[str, str]:
     """Return names by their letters a … z: ``Müller`` → ``{"muller": "Müller"}``; ``n`` and letters where none are."""
     found: dict[str, str] = {}
     for number, name in enumerate(names):
-        plain = unicodedata.normalize("NFKD", name).lower()
-        letters = "".join(c for c in plain if "a" <= c <= "z")
+        letters = "".join(c for c in plain(name) if "a" <= c <= "z")
         if len(letters) <= _LONGEST_LETTERS and len(name) <= _LONGEST_NAME:
             found.setdefault(letters or "n" + "".join(chr(97 + int(digit)) for digit in str(number)), name)
     return found
@@ -111,8 +198,15 @@ def _person(rule: PersonalRule, index: Integers, streams: Streams, name: Name) -
     return people, first, last
 
 
-def _numbered(values: pa.Array, index: Integers, cycle: int, separator: str) -> pa.Array:
-    """Return values made different where the index has come round: a number from 2 on after each that was used."""
+def _numbered(
+    values: pa.Array, index: Integers, cycle: int, separator: str, apart: tuple[str, str] | None = None
+) -> pa.Array:
+    """Return values made different where the index has come round: a number from 2 on after each that was used.
+
+    With ``apart``, the row's number between these two texts after each: no value of the other form looks like that.
+    """
+    if apart is not None:
+        return join(values, apart[0], pa.array(index + 1).cast(pa.string()), apart[1])
     turn = index // cycle
     if not turn.any():
         return values
@@ -133,13 +227,13 @@ def _full_name(rule: PersonalRule, index: Integers, streams: Streams, name: Name
     values = join(take(people.first, first), " ", take(people.last, last))
     if not rule.unique:
         return arrays.truncated(values, rule.max_length)
-    if rule.max_length is None or rule.max_length >= _FULL_NAME:
-        return _numbered(values, index, people.count, " ")
+    if rule.max_length is None or rule.max_length >= _FULL_NAME + _FULL_NUMBER * rule.apart:
+        return _numbered(values, index, people.count, " ", (" (", ")") if rule.apart else None)
     return arrays.with_tokens(values, index, streams, name, rule.max_length)
 
 
 def _user_name(rule: PersonalRule, index: Integers, streams: Streams, name: Name) -> pa.Array:
-    if rule.max_length is None or rule.max_length >= _FULL_USER:
+    if rule.max_length is None or rule.max_length >= _FULL_USER + _FULL_NUMBER * rule.apart:
         return _local_part(rule, index, streams, name)
     if rule.max_length >= 12:
         return join("user", pa.array(index + 1).cast(pa.string()))
@@ -147,7 +241,7 @@ def _user_name(rule: PersonalRule, index: Integers, streams: Streams, name: Name
 
 
 def _email(rule: PersonalRule, index: Integers, streams: Streams, name: Name) -> pa.Array:
-    if rule.max_length is None or rule.max_length >= _FULL_EMAIL:
+    if rule.max_length is None or rule.max_length >= _FULL_EMAIL + _FULL_NUMBER * rule.apart:
         domain = arrays.pick(index, arrays.stream_key(streams, *name, "domain"), len(_DOMAINS))
         return join(_local_part(rule, index, streams, name), "@", take(_DOMAINS, domain))
     number = pa.array(index + 1).cast(pa.string())
@@ -161,7 +255,7 @@ def _email(rule: PersonalRule, index: Integers, streams: Streams, name: Name) ->
 def _local_part(rule: PersonalRule, index: Integers, streams: Streams, name: Name) -> pa.Array:
     people, first, last = _person(rule, index, streams, name)
     values = join(take(people.first_letters, first), ".", take(people.last_letters, last))
-    return _numbered(values, index, people.count, "")
+    return _numbered(values, index, people.count, "", (".", "") if rule.apart else None)
 
 
 # ---- Pools ----------------------------------------------------------------------------------------------------------

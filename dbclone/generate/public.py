@@ -6,20 +6,25 @@ names of people, put together from such lists, are found in both by chance, and 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 from dbclone.generate.personal import FAKER_METHODS, faker_pool, people_of
 from dbclone.generate.text import WORDS
 from dbclone.generate.values import TEST_HASHES
+from dbclone.model.places import COUNTRIES
 
 
-def public_strings(locales: tuple[str, ...] = ("en_US",)) -> Iterator[str]:
+def public_strings(locales: Sequence[str]) -> Iterator[str]:
     """Yield the strings of the lists themselves, the words in them, and pairs of these."""
     yield from TEST_HASHES.values()
     for word in WORDS:
         yield word
         yield word.capitalize()
+    for country in COUNTRIES:
+        yield country.name
+        for place in country.places:
+            yield from (place.city, place.region)
     for locale in locales:
         for methods in FAKER_METHODS.values():
             for value in faker_pool(methods, locale):
@@ -29,7 +34,7 @@ def public_strings(locales: tuple[str, ...] = ("en_US",)) -> Iterator[str]:
         yield from (*people.first, *people.last)
 
 
-def public_people(locales: tuple[str, ...] = ("en_US",)) -> Iterator[str]:
+def public_people(locales: Sequence[str]) -> Iterator[str]:
     """Yield each first name with each last name, as a name and as a user name."""
     for locale in locales:
         people = people_of(locale)

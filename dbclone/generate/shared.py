@@ -15,6 +15,7 @@ from dbclone.generate.values import values_at
 from dbclone.model.parts import LinkModel, Model
 from dbclone.model.rules import (
     BinaryRule,
+    Carried,
     CodeRule,
     ExpressionRule,
     JsonRule,
@@ -181,7 +182,9 @@ def same_keys(plan: Plan) -> dict[Place, Place]:
 
 def is_computed(rule: Rule) -> bool:
     """Whether the value of any row follows from its position alone."""
-    return not isinstance(rule, Learned | Referenced | Numbered | PolymorphicKey | Omitted | ExpressionRule)
+    if isinstance(rule, PersonalRule) and rule.country is not None:
+        return False
+    return not isinstance(rule, Learned | Referenced | Carried | Numbered | PolymorphicKey | Omitted | ExpressionRule)
 
 
 def is_distinct(rule: Rule, *, folded: bool = False) -> bool:

@@ -87,16 +87,26 @@ def make_values(
 
 
 def values_at(
-    rule: Rule, column: Column, *, index: Integers, streams: Streams, name: Name, scores: Floats | None = None
+    rule: Rule,
+    column: Column,
+    *,
+    index: Integers,
+    streams: Streams,
+    name: Name,
+    scores: Floats | None = None,
+    countries: Integers | None = None,
 ) -> pa.Array:
-    """Return the values of the rows at ``index``, in any order; as :func:`make_values` otherwise."""
+    """Return the values of the rows at ``index``, in any order; as :func:`make_values` otherwise.
+
+    ``countries`` are for :func:`personal_values`.
+    """
     match rule:
         case Learned():
             return learned_values(rule, column, normal_scores(index, streams, name) if scores is None else scores)
         case SequenceKey() | LabelKey() | UuidKey() | CodeRule():
             values = key_values(rule, column, index=index, streams=streams, name=name)
         case PersonalRule():
-            values = personal_values(rule, index=index, streams=streams, name=name)
+            values = personal_values(rule, index=index, streams=streams, name=name, countries=countries)
         case TextRule():
             values = text_values(rule, index=index, streams=streams, name=name)
         case JsonRule():

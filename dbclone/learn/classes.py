@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from dbclone.errors import ConfigurationError
+from dbclone.learn.entities import entities_of
 from dbclone.learn.rules import column_facts
 from dbclone.model.flow import Sample
 from dbclone.schema.classify import PATTERN_SHARE, ColumnClass, ColumnFacts, classify
@@ -42,6 +43,7 @@ def classify_sample(sample: Sample, plan: Plan, said: Said | None = None) -> Cla
     """
     said = said or Said()
     facts: dict[tuple[TableKey, str], ColumnFacts] = {}
+    entities = entities_of(sample, plan)
     found: dict[tuple[TableKey, str], ColumnClass] = {}
     for item in plan.tables:
         if item.table not in sample.tables:
@@ -52,7 +54,7 @@ def classify_sample(sample: Sample, plan: Plan, said: Said | None = None) -> Cla
         for column in table.written_columns:
             if column.name in rows.column_names and column.name not in referring:
                 place = (item.table, column.name)
-                facts[place] = column_facts(rows[column.name])
+                facts[place] = column_facts(rows[column.name], entities[item.table])
                 found[place] = classify(column, facts[place], is_key=column.name in keys)
     for place, word in said.kinds.items():
         if place[0] in plan.schema and plan.table(place[0]).copied:

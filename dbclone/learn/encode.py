@@ -19,7 +19,7 @@ from scipy.special import ndtr
 
 from dbclone.learn.axes import exact_atoms, interval_units, learned_axis
 from dbclone.learn.folds import TIMES, Anchor, Candidate, Teller, find_folds, find_products, is_telling
-from dbclone.learn.rules import make_rule
+from dbclone.learn.rules import entity_counts, make_rule
 from dbclone.model.flow import TableSample
 from dbclone.model.folds import Fold, Product
 from dbclone.model.grids import grid_unit
@@ -34,7 +34,7 @@ Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 
 RARE = 5
-"""A category is carried over only if the sample holds it at least this often."""
+"""A category is carried over only if at least so many entities of the sample have it."""
 AVERAGING_ROUNDS = 30
 
 
@@ -80,20 +80,24 @@ def encode_table(
     sample: TableSample,
     keys: Mapping[str, Rule],
     classes: Mapping[str, ColumnClass],
+    entities: Integers,
     dialect: str,
     anchors: Sequence[Anchor] = (),
     tellers: Sequence[Teller] = (),
 ) -> Encoded:
     """Return the table's rules and its learned columns as numbers.
 
-    ``keys`` are the rules of its keys, ``classes`` say what its columns hold. ``anchors`` are times of each row's
-    parent, which times of the row may keep their distance from; ``tellers`` columns of the rows that each refers to.
+    ``keys`` are the rules of its keys, ``classes`` say what its columns hold, ``entities`` whose each row is.
+    ``anchors`` are times of each row's parent, which times of the row may keep their distance from; ``tellers`` columns
+    of the rows that each refers to.
     """
     enums = {column.name: column.enum_values for column in table.columns if column.enum_values}
     declared = {**declared_values(table, dialect), **enums}
     classes = {name: found for name, found in classes.items() if name not in keys}
     learned = [name for name, found in classes.items() if _is_learned(table.column(name), found)]
-    labels = {name: _labels(sample.rows[name], sample.base) for name in learned if _has_labels(table.column(name))}
+    labels = {
+        name: _labels(sample.rows[name], sample.base, entities) for name in learned if _has_labels(table.column(name))
+    }
     for name, allowed in declared.items():
         if name in classes and is_modelled(table.column(name)):
             learned += [name] if name not in learned else []
@@ -199,13 +203,11 @@ def _has_labels(column: Column) -> bool:
     return column.kind in ("text", "enum")
 
 
-def _labels(values: pa.ChunkedArray, base: npt.NDArray[np.bool_]) -> tuple[str, ...]:
-    """Return the values seen at least :data:`RARE` times, most frequent first; all of them if none is."""
-    counts = values.filter(pa.array(base)).drop_null().value_counts()
-    order = np.argsort(-counts.field("counts").to_numpy(zero_copy_only=False), kind="stable")
-    found = counts.take(pa.array(order))
-    common = pc.filter(found.field("values"), pc.greater_equal(found.field("counts"), RARE))
-    return tuple(common.to_pylist())
+def _labels(values: pa.ChunkedArray, base: npt.NDArray[np.bool_], entities: Integers) -> tuple[str, ...]:
+    """Return the values that at least :data:`RARE` entities have, those that most have first."""
+    found, counts = entity_counts(values.filter(pa.array(base)), entities[base])
+    order = np.argsort(-counts, kind="stable")
+    return tuple(found.take(pa.array(order[counts[order] >= RARE])).to_pylist())
 
 
 def _without_rare(codes: Floats, rare: npt.NDArray[np.bool_], random: np.random.Generator) -> Floats:

@@ -54,19 +54,32 @@ _TIMES = ("date", "time", "timestamp", "timestamptz", "interval")
 _NUMBERS = ("integer", "decimal", "float")
 
 
-def column_facts(values: Values) -> ColumnFacts:
-    """Return what is counted in a column's sample. The values kept are evenly spread over the rows."""
+def column_facts(values: Values, entities: npt.NDArray[np.int64] | None = None) -> ColumnFacts:
+    """Return what is counted in a column's sample. The values kept are evenly spread over the rows.
+
+    ``entities`` says whose each row is: a text is shared if so many of them, not only so many rows, have it.
+    """
     rows, nulls = len(values), values.null_count
     present = values.drop_null()
     counts = present.value_counts().field("counts").to_numpy(zero_copy_only=False)
+    sharing = entity_counts(values, entities)[1] if entities is not None and pa.types.is_string(values.type) else counts
     spread = np.unique(np.linspace(0, max(len(present) - 1, 0), SAMPLE).astype(np.int64))[: len(present)]
     return ColumnFacts(
         rows=rows,
         nulls=nulls,
         distinct=len(counts),
-        shared_share=float(counts[counts >= SHARED_BY].sum() / max(len(present), 1)),
+        shared_share=float(counts[sharing >= SHARED_BY].sum() / max(len(present), 1)),
         sample=tuple(_texts(present.take(pa.array(spread)))),
     )
+
+
+def entity_counts(values: Values, entities: npt.NDArray[np.int64]) -> tuple[pa.Array, npt.NDArray[np.int64]]:
+    """Return the different texts that are not NULL, in order of appearance, and how many entities have each."""
+    flat = values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values
+    encoded = flat.drop_null().dictionary_encode()
+    codes = encoded.indices.to_numpy(zero_copy_only=False).astype(np.int64)
+    pairs = np.unique(np.stack([codes, entities[np.asarray(flat.is_valid())]]), axis=1)
+    return encoded.dictionary, np.bincount(pairs[0], minlength=len(encoded.dictionary)).astype(np.int64)
 
 
 def make_rule(

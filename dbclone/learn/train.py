@@ -20,7 +20,9 @@ import dbclone
 from dbclone.errors import PlanError
 from dbclone.learn.classes import Said, classify_sample
 from dbclone.learn.closed_form import LEAST_RELIABILITY, correlation_of, nearest_correlation, without_jitter
+from dbclone.learn.cohere import Known, cohere
 from dbclone.learn.encode import Encoded, encode_table
+from dbclone.learn.entities import entities_of
 from dbclone.learn.folds import Anchor, Teller
 from dbclone.learn.hma import StarTable, learn_star
 from dbclone.learn.keyrules import key_rules
@@ -71,14 +73,20 @@ class _Training:
         ]
         self.parents = {t.table: self._positions(t) for t in self.learned}
         self.encoded: dict[TableKey, Encoded] = {}
-        classes = classify_sample(sample, plan, said)
+        classes, entities = classify_sample(sample, plan, said), entities_of(sample, plan)
         for t in self.learned:
             table, rows = plan.schema.table(t.table), sample.tables[t.table]
             found, fan_outs = classes[t.table], self._fan_outs(t)
             keys = key_rules(table, t, rows, self.parents[t.table], fan_outs, sample.source_rows, found)
+            whose, anchors, tellers = entities[t.table], self._anchors(t), self._tellers(t)
             self.encoded[t.table] = encode_table(
-                table, t, rows, keys, found, plan.schema.dialect, self._anchors(t), self._tellers(t)
+                table, t, rows, keys, found, whose, plan.schema.dialect, anchors, tellers
             )
+        together = [
+            Known(plan=t, rules=self.encoded[t.table].rules, parents=self.parents[t.table]) for t in self.learned
+        ]
+        for key, rules in cohere(together, sample, classes).items():
+            self.encoded[key] = replace(self.encoded[key], rules=rules)
         self.reliability: dict[TableKey, Floats] = {}
         self.latents: dict[TableKey, Floats] = {
             t.table: np.zeros((sample.tables[t.table].rows.num_rows, 0)) for t in self.learned

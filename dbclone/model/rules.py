@@ -216,7 +216,10 @@ class CodeRule:
 class PersonalRule:
     """A fictional value of the same kind as a personal one.
 
-    ``template`` is the most frequent punctuation of numbers, with ``#`` for a digit and ``A`` for a letter.
+    ``template`` is the most frequent punctuation of numbers, with ``#`` for a digit and ``A`` for a letter. Of several
+    ``locales``, each row is of one, with these shares; the same one in all columns of a table. With ``place``, the
+    value is that of the row's place, in the country that the column ``country`` names, if there is one. ``apart`` has
+    the row's number in it, so that equal names of several locales differ.
     """
 
     column: str
@@ -224,6 +227,21 @@ class PersonalRule:
     locale: str
     unique: bool
     template: str = ""
+    null_share: float = 0.0
+    max_length: int | None = None
+    locales: tuple[tuple[str, float], ...] = ()
+    place: bool = False
+    country: str | None = None
+    apart: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Carried:
+    """The value is what the row's parent has in ``parent_column``, through this foreign key."""
+
+    column: str
+    foreign_key: str
+    parent_column: str
     null_share: float = 0.0
     max_length: int | None = None
 
@@ -361,6 +379,7 @@ Rule = (
     | UuidKey
     | CodeRule
     | PersonalRule
+    | Carried
     | TextRule
     | SecretRule
     | BinaryRule

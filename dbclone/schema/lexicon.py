@@ -21,6 +21,10 @@ LOCALES = (
 )  # fmt: skip
 """Locales whose names are known; values are made in the one that fits the source's best."""
 
+MOST_LOCALES = 3
+FEWEST_KNOWN = 0.2
+"""Of so small a share of known names no locale is told."""
+
 _TITLE = re.compile(
     r"^(?:(?:mr|mrs|ms|miss|dr|prof|sir|herr|frau|m|mme|mlle|monsieur|madame|sr|sra|srta|don|dona|sig|sig\.ra|dhr|mevr"
     r"|dipl|ing|mag|phd|jr|ii|iii)\.? +)+",
@@ -59,10 +63,11 @@ _CITIES = frozenset(
 
 @dataclass(frozen=True, kw_only=True)
 class Names:
-    """First and last names in :func:`plain` form."""
+    """First and last names in :func:`plain` form, and both as they are spelled, in small letters."""
 
     first: frozenset[str]
     last: frozenset[str]
+    spelled: frozenset[str] = frozenset()
 
 
 def plain(text: str) -> str:
@@ -84,13 +89,14 @@ def names_of(locale: str) -> Names:
     """Return the names of a locale."""
     # Lazily: Faker takes a third of a second, and most databases are told by their headings.
     provider = import_module(f"faker.providers.person.{locale}").Provider
-    first = _strings(provider, "first_names", "first_names_male", "first_names_female", "first_name_pairs")
+    first = [*_strings(provider, "first_names", "first_names_male", "first_names_female", "first_name_pairs")]
     last = _strings(
         provider, "last_names", "last_names_male", "last_names_female", "last_name_pairs", "unisex_last_names"
     )
     return Names(
         first=frozenset(n for n in map(plain, first) if len(n) > 1 or not n.isascii()),
         last=frozenset(n for n in map(plain, last) if len(n) > 1 or not n.isascii()),
+        spelled=frozenset(name.lower() for name in (*first, *last)),
     )
 
 
@@ -170,14 +176,34 @@ def name_shares(values: Sequence[str]) -> dict[str, float]:
     return {what: count / len(values) for what, count in counts.items()}
 
 
-def locale_of(values: Sequence[str], default: str = "en_US") -> str:
-    """Return the locale whose names occur in most of the values; the default where hardly any does."""
-    words = [plain(word) for value in values for word in re.split(r"[ .@_,]+", value)[:4] if len(word) > 1]
-    if not words:
-        return default
-    scores = {
-        locale: sum(word in names_of(locale).first or word in names_of(locale).last for word in words)
-        for locale in LOCALES
-    }
-    best = max(scores, key=lambda locale: (scores[locale], locale == default))
-    return best if scores[best] > max(0.2 * len(words), 1.1 * scores.get(default, 0)) else default
+def locale_shares(values: Sequence[str]) -> tuple[tuple[str, float], ...]:
+    """Return the locales that people with these names are of, with their shares, most frequent first.
+
+    A value is of the locale that knows most of its words, as they are spelled before without accents; among several of
+    the one that most other values are of. None where hardly any is known.
+    """
+    fits = [_fitting(value) for value in values]
+    alone = Counter(found[0] for found in fits if len(found) == 1)
+    often = Counter(locale for found in fits for locale in found)
+    mine = Counter(
+        max(found, key=lambda locale: (alone[locale], often[locale], -LOCALES.index(locale))) for found in fits if found
+    )
+    if sum(mine.values()) < max(FEWEST_KNOWN * len(values), 1):
+        return ()
+    common = [(locale, count) for locale, count in mine.most_common(MOST_LOCALES) if count >= 0.1 * sum(mine.values())]
+    total = sum(count for _, count in common)
+    return tuple((locale, count / total) for locale, count in common)
+
+
+def _fitting(value: str) -> list[str]:
+    """Return the locales that know most of the words of a value."""
+    words = [word for word in re.split(r"[ .@_,]+", value)[:3] if len(word) > 1]
+    scores = {}
+    for locale in LOCALES:
+        names = names_of(locale)
+        scores[locale] = sum(
+            2 if word.lower() in names.spelled else int(plain(word) in names.first or plain(word) in names.last)
+            for word in words
+        )
+    best = max(scores.values(), default=0)
+    return [locale for locale, score in scores.items() if score == best] if best else []

@@ -70,6 +70,50 @@ def test_passwords_are_masked_wherever_they_stand_in_the_url() -> None:
     assert masked(url) == "postgresql://ann:***@host/shop?passfile=p&password=***&sslpassword=***"
 
 
+def test_a_password_may_come_from_a_command(tmp_path: Path) -> None:
+    script = tmp_path / "token"
+    script.write_text(f"#!/bin/sh\necho {SECRET}\necho further lines mean nothing\n")
+    script.chmod(0o700)
+    url = resolve_url(f"postgresql://ann@host/shop?sslmode=require&password_command={script}%20--for%20ann")
+    assert url.password == SECRET
+    assert url.query == {"sslmode": "require"}
+    assert SECRET not in masked(url)
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        ("false%20hunter2", "false printed no password \\(exit code 1\\)"),
+        ("true%20hunter2", "true printed no password \\(exit code 0\\)"),
+        ("/nowhere/hunter2-tool", "cannot be run"),
+        ("%22unclosed%20hunter2", "must be one command"),
+    ],
+)
+def test_a_command_that_prints_no_password_is_named_by_its_program_alone(command: str, said: str) -> None:
+    with pytest.raises(ConfigurationError, match=said) as caught:
+        resolve_url(f"postgresql://ann@host/shop?password_command={command}")
+    assert "hunter2" not in str(caught.value).replace("/nowhere/hunter2-tool", "")
+    assert caught.value.__cause__ is None
+
+
+def test_the_password_file_of_the_environment_is_used(
+    database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """libpq reads PGPASSFILE, PGSERVICEFILE and its other variables itself, since nothing here overrides them."""
+    service = tmp_path / "services"
+    url = make_url(database)
+    host = url.query.get("host", url.host)
+    service.write_text(f"[crm]\nhost={host}\nport={url.query.get('port', url.port)}\ndbname={url.database}\n")
+    passwords = tmp_path / "passwords"
+    passwords.write_text(f"*:*:*:*:{SECRET}\n")
+    passwords.chmod(0o600)
+    monkeypatch.setenv("PGSERVICEFILE", str(service))
+    monkeypatch.setenv("PGPASSFILE", str(passwords))
+    with open_database(f"postgresql://{url.username}@/?service=crm") as opened, opened.connect() as connection:
+        assert connection.scalar(text("SELECT current_database()")) == url.database
+        assert SECRET not in opened.name
+
+
 def test_an_open_database_shows_its_name_without_the_password(database: str) -> None:
     url = make_url(database).set(password=SECRET)
     with open_database(url.render_as_string(hide_password=False)) as opened:
