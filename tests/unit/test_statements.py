@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+import sys
+
 import pyarrow as pa
 import pytest
 
+from dbclone.db.dialects import dialect_for
 from dbclone.db.dialects.generic.statements import check_conditions, index_parts, names_in, table_parts
 from dbclone.db.dialects.mysql.literals import literal, statements
+from dbclone.errors import ConfigurationError
 from dbclone.schema.model import Column, TypeKind
+
+
+def test_a_driver_that_is_missing_is_named_with_what_brings_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in sys.modules if name.startswith("dbclone.db.dialects.mysql")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "pymysql", None)
+    with pytest.raises(ConfigurationError, match=r"pymysql, which is not installed: pip install 'dbclone\[mysql\]'"):
+        dialect_for("mariadb+pymysql")
+
 
 TABLE = """CREATE TABLE [odd "name"] (
     "a,b" INT CHECK ("a,b" > 0), -- a comment, with (a parenthesis

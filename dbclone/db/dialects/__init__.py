@@ -24,7 +24,7 @@ ALIASES = {"mariadb": "mysql", "postgres": "postgresql"}
 def dialect_for(name: str) -> Dialect:
     """Return the dialect called ``name`` (``postgresql``; a driver after ``+`` is ignored).
 
-    Raises ConfigurationError, listing the dialects there are.
+    Raises ConfigurationError, listing the dialects there are, or naming the package that one of them lacks.
     """
     kind = name.partition("+")[0].lower()
     try:
@@ -32,5 +32,11 @@ def dialect_for(name: str) -> Dialect:
     except KeyError:
         known = ", ".join(sorted(DIALECTS))
         raise ConfigurationError(f"no kind of database is called {kind!r}; dbclone knows: {known}") from None
-    dialect: Dialect = getattr(import_module(module), cls)()
+    try:
+        dialect: Dialect = getattr(import_module(module), cls)()
+    except ModuleNotFoundError as error:
+        extra = ALIASES.get(kind, kind)
+        raise ConfigurationError(
+            f"{extra} needs the package {error.name}, which is not installed: pip install 'dbclone[{extra}]'"
+        ) from None
     return dialect

@@ -1,4 +1,4 @@
-"""The catalogue as SQLAlchemy's Inspector gives it, in a fixed number of calls.
+"""The catalogue as SQLAlchemy's Inspector gives it: columns and references in bulk, keys and conditions by table.
 
 Tables of the default schema have none, so that a definition means the same in a database of another name.
 """

@@ -8,6 +8,7 @@ of these columns, and compare as the database itself would compare a reference.
 from __future__ import annotations
 
 import math
+from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -194,9 +195,9 @@ class Reading(Dialect):
             equal = sa.and_(*(source.c[name] == chunk.c[f"c{n}"] for n, name in enumerate(columns)))
             yield start, chunk, equal
 
+    @abstractmethod
     def spelled(self, column: Column, values: pa.Array) -> pa.Array:
         """Return values as the text that this database reads."""
-        raise NotImplementedError
 
 
 def rows_of(table: Table) -> sa.TableClause:

@@ -37,9 +37,7 @@ _ERRORS: Mapping[int, str] = {
     1203: "{server} has no free connection: try again later",
     1205: "{server}: a table is locked by another session; try again when it has ended",
     1213: "{server}: another session was in the way (deadlock); try again",
-    1142: "{server}: not permitted to read or write a table",
-    1143: "{server}: not permitted to read or write a column",
-    1227: "{server}: not permitted",
+    **dict.fromkeys((1142, 1143, 1227), "{server}: not permitted: {message}"),
     1792: "{server}: the source is opened for reading only",
     1969: "{server} ended a statement that took too long (max_statement_time)",
     3024: "{server} ended a statement that took too long (max_execution_time)",
@@ -74,7 +72,7 @@ class MySQL(Catalogued, Storing, Generic):
             said = "there is no host of this name" if unknown else "no server listens on this host and port"
             return ConnectError(f"{server} does not answer: {said}")
         found = _ERRORS.get(code)
-        return None if found is None else ConnectError(found.format(server=server))
+        return None if found is None else ConnectError(found.format(server=server, message=cause.args[-1]))
 
     def begin_snapshot(self, connection: Connection, timeouts: Timeouts) -> None:
         execute = connection.exec_driver_sql

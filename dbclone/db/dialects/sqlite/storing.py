@@ -64,8 +64,10 @@ class Storing(Writing):
         return Fault(message=message if safe else "a trigger or the database refused it")
 
     def begin_load(self, connection: Connection) -> None:
-        # Of the transaction: another program's lock is met now, not after an hour of rows.
-        connection.exec_driver_sql("PRAGMA defer_foreign_keys = ON")
+        # The lock of a writer is taken by a write, and this one changes nothing: another program is met now, not after
+        # an hour of rows.
+        version = connection.exec_driver_sql("PRAGMA user_version").scalar()
+        connection.exec_driver_sql(f"PRAGMA user_version = {int(version or 0)}")
 
     @contextmanager
     def send_rows(
