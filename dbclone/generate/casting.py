@@ -9,6 +9,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from dbclone.model.literals import DATE_INFINITY, TIME_INFINITY
+
 Integers = npt.NDArray[np.int64]
 
 RESPELLINGS: tuple[Callable[[pa.Array], pa.Array], ...] = (
@@ -26,14 +28,19 @@ RESPELLINGS: tuple[Callable[[pa.Array], pa.Array], ...] = (
 
 
 def as_numbers(array: pa.Array) -> pa.Array | None:
-    """Return numbers and times as what can be added and subtracted; None for others."""
+    """Return numbers and times as what can be added and subtracted, infinite ones as NULL; None for others."""
     if pa.types.is_date32(array.type):
-        return array.cast(pa.int32()).cast(pa.int64())
+        return _finite(array.cast(pa.int32()).cast(pa.int64()), DATE_INFINITY)
     if pa.types.is_timestamp(array.type) or pa.types.is_time64(array.type):
-        return array.cast(pa.int64())
+        return _finite(array.cast(pa.int64()), TIME_INFINITY)
     if pa.types.is_decimal(array.type):
         return array.cast(pa.float64())
     return array if pa.types.is_integer(array.type) or pa.types.is_floating(array.type) else None
+
+
+def _finite(numbers: pa.Array, infinity: int) -> pa.Array:
+    inside = pc.and_(pc.less(numbers, infinity), pc.greater(numbers, -infinity))
+    return pc.if_else(inside, numbers, pa.scalar(None, numbers.type))
 
 
 def from_numbers(values: pa.Array, kind: pa.DataType) -> pa.Array:

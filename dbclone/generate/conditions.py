@@ -7,8 +7,9 @@ expressions are drawn again, ranges that overlap are shifted.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
+from itertools import combinations
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -38,7 +39,8 @@ from dbclone.model.rules import (
     SecretRule,
     TextRule,
 )
-from dbclone.schema.model import Exclusion, Table
+from dbclone.schema.model import Exclusion, ForeignKey, Table
+from dbclone.schema.plan import Reference
 
 if TYPE_CHECKING:
     from dbclone.generate.drafts import Draft
@@ -136,24 +138,51 @@ class Keeping:
         references = {n for n in names if isinstance(rules[n], Referenced)}
         keys = self.described.uniques()
         keyed = ({n for key in keys for n in key} | spelled) - pinned - counted - references
-        links = []
-        for reference in self.plan.references:
-            link = set(reference.foreign_key.columns)
-            others = [set(k.columns) for k in self.described.foreign_keys]
-            alone = all(other <= link or not other & link for other in others)
-            made = self.shared.links.get((self.table, reference.foreign_key.name))
-            is_free = reference.role != "implied" and (made is None or made.tree is None)
-            if is_free and alone and link <= set(names) and not link & (pinned | counted):
-                links.append(tuple(sorted(link)))
+        able = [r.foreign_key for r in self.plan.references if self._is_movable(r)]
+        movable = [key for key in able if set(key.columns) <= set(names)]
+        links = dict(self._links(movable, pinned | counted))
         return Freedom(
             free=frozenset(set(names) - pinned - counted - references - keyed),
             keyed=frozenset(keyed),
             keys=(*(key for key in keys if set(key) <= set(names)), *((name,) for name in sorted(spelled))),
-            links=tuple(dict.fromkeys(links)),
+            links=tuple(links),
+            within=links,
+            twins=tuple(self._twins(movable, pinned | counted)),
             nullable=nullable,
             erasable=frozenset(erasable),
             respelled=frozenset(respelled),
         )
+
+    def _is_movable(self, reference: Reference) -> bool:
+        """Whether rows may exchange what they refer to: neither trees nor what another reference implies."""
+        made = self.shared.links.get((self.table, reference.foreign_key.name))
+        return reference.role != "implied" and (made is None or made.tree is None)
+
+    def _links(
+        self, movable: Sequence[ForeignKey], stay: Set[Name]
+    ) -> Iterator[tuple[tuple[Name, ...], tuple[Name, ...]]]:
+        """Yield the columns of foreign keys that rows may exchange, and those that must agree for that."""
+        for key in movable:
+            link = set(key.columns)
+            others = [set(other.columns) for other in self.described.foreign_keys]
+            within = {name for other in others if other & link and not other <= link for name in other & link}
+            own = link - within
+            if own and not own & stay:
+                yield tuple(sorted(own)), tuple(sorted(within))
+
+    def _twins(
+        self, movable: Sequence[ForeignKey], stay: Set[Name]
+    ) -> Iterator[tuple[tuple[Name, ...], tuple[Name, ...]]]:
+        """Yield the columns in which two foreign keys to the same key differ, if nothing else refers by them."""
+        for one, other in combinations(movable, 2):
+            if (one.parent, one.parent_columns) != (other.parent, other.parent_columns):
+                continue
+            pairs = [pair for pair in zip(one.columns, other.columns, strict=True) if pair[0] != pair[1]]
+            mine = {name for pair in pairs for name in pair}
+            third = {n for key in self.described.foreign_keys if key not in (one, other) for n in key.columns}
+            alike = all(self.described.column(a).nullable == self.described.column(b).nullable for a, b in pairs)
+            if pairs and alike and not mine & (stay | third):
+                yield tuple(a for a, _ in pairs), tuple(b for _, b in pairs)
 
     def _separate(
         self, kept: Kept, columns: dict[Name, pa.Array], freedom: Freedom, draws: Draws
@@ -252,6 +281,11 @@ class Keeping:
         if judge is not None and judge.checks and judge.violators(after).any():
             number = int(judge.violators(after).any(axis=1).argmax())
             raise self._unkept(spans.exclusion, f"without overlaps, rows break {judge.checks[number].name}")
+        if tied := [name for name in moved if isinstance(self.shared.rule(self.table, name), Referenced)]:
+            raise self._unkept(spans.exclusion, f"{tied[0]} is that of the row it refers to, which cannot be moved")
+        for key in self.described.uniques():
+            if set(key) & set(moved) and len(unique.repeats(unique.tuple_codes([after[n] for n in key], self.count))):
+                raise self._unkept(spans.exclusion, f"without overlaps, rows repeat the key ({', '.join(key)})")
         different = np.zeros(self.count, dtype=bool)
         for name, array in moved.items():
             same = pc.fill_null(pc.equal(array, columns[name]), False).to_numpy(zero_copy_only=False)

@@ -125,11 +125,15 @@ def _shape(table: Table, expression: str, dialect: str) -> tuple[str, str | None
 def separate(spans: Spans, table: Table, columns: Columns) -> dict[str, pa.Array] | None:
     """Return new arrays for the columns of the range in which no two rows of a group overlap; None if none did.
 
-    Raises ValueError if the range is in a form that is not understood.
+    Where a bound is part of a unique key, ranges that are empty get a length: two of them do not overlap, but may have
+    the same bounds. Raises ValueError if the range is in a form that is not understood.
     """
     low, high, valid, crossed = _bounds(spans, columns)
-    codes = np.where(valid, _groups(spans, table, columns), -1)
     unit = 1 if spans.kind in _DISCRETE else _SECOND
+    if spans.whole is None and any(set(spans.written) & set(key) for key in table.uniques()):
+        crossed |= ~valid
+        high, valid = np.where(valid, high, low + unit), np.ones(len(valid), dtype=bool)
+    codes = np.where(valid, _groups(spans, table, columns), -1)
     gap = unit if spans.closed else 0
     order = np.lexsort((high, low, codes))
     order = order[codes[order] >= 0]

@@ -15,7 +15,7 @@ never undo each other. The proposals go from the most to the least plausible:
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import duckdb
 import numpy as np
@@ -52,9 +52,11 @@ ALIKE = 4
 class Freedom:
     """What of a row may change: ``free`` columns; ``keyed`` ones as long as none of ``keys`` repeats in the batch.
 
-    ``links`` are the columns of foreign keys whose values rows may exchange; ``respelled`` are texts that all differ
-    and may only be written otherwise, one by one; ``erasable`` are values that all differ and may become NULL. Other
-    columns stay. ``nullable`` are those that may be NULL.
+    ``links`` are the columns of foreign keys whose values rows may exchange, those ``within`` which names columns only
+    with rows that agree on these; ``twins`` are the columns of two foreign keys to the same key, which a row may
+    exchange between them. ``respelled`` are texts that all differ and may only be written otherwise, one by one;
+    ``erasable`` are values that all differ and may become NULL. Other columns stay. ``nullable`` are those that may be
+    NULL.
     """
 
     free: frozenset[str]
@@ -64,6 +66,8 @@ class Freedom:
     nullable: frozenset[str]
     respelled: frozenset[str] = frozenset()
     erasable: frozenset[str] = frozenset()
+    within: Mapping[tuple[str, ...], tuple[str, ...]] = field(default_factory=dict)
+    twins: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = ()
 
     def without(self, names: Collection[str]) -> Freedom:
         """Return the freedom with these columns fixed."""
@@ -72,6 +76,7 @@ class Freedom:
             free=self.free.difference(names),
             keyed=self.keyed.difference(names),
             links=tuple(link for link in self.links if set(link).isdisjoint(names)),
+            twins=tuple(pair for pair in self.twins if {*pair[0], *pair[1]}.isdisjoint(names)),
             respelled=self.respelled.difference(names),
             erasable=self.erasable.difference(names),
         )
@@ -160,12 +165,12 @@ class _Repair:
 
     def impossible(self, number: int) -> bool:
         """Whether nothing that the condition reads may change."""
-        links = {name for link in self.freedom.links for name in link}
+        links = {name for link in (*self.freedom.links, *sum(self.freedom.twins, ())) for name in link}
         may = self.freedom.free | self.freedom.keyed | self.freedom.respelled | self.freedom.erasable | links
         return not set(self.judge.checks[number].columns) & may
 
     def _proposals(self) -> Iterator[Callable[[], None]]:
-        yield from (self._swap, self._equate, self._swap, self._keep_distance)
+        yield from (self._swap, self._equate, self._swap, self._keep_distance, self._cross)
         for _ in range(3):
             yield self._take_known
         for level in ("value", "null") * 2:
@@ -202,6 +207,14 @@ class _Repair:
                 at = pa.array(rows)
                 self._offer(rows, {comparison.column: theirs.take(at), other: mine.take(at)})
 
+    def _cross(self) -> None:
+        """Let a row exchange what it refers to through two foreign keys: a friendship is noted in one order only."""
+        for one, other in self.freedom.twins:
+            rows = self._rows_of((*one, *other))
+            at = pa.array(rows)
+            pairs = [*zip(one, other, strict=True), *zip(other, one, strict=True)]
+            self._offer(rows, {mine: self.columns[theirs].take(at) for mine, theirs in pairs})
+
     def _keep_distance(self) -> None:
         """Give a column of a broken comparison the other one's value and the distance that they have in another row."""
         for number, comparison in self.comparisons:
@@ -210,10 +223,13 @@ class _Repair:
             if other is None or comparison.equal or not len(rows) or comparison.column not in self.changed:
                 continue
             mine, theirs = self.columns[comparison.column], self.columns[other]
-            known = pc.and_(mine.is_valid(), theirs.is_valid()).to_numpy(zero_copy_only=False).astype(bool)
-            donors = np.flatnonzero(~self.broken.any(axis=0) & known)
             ours, others = as_numbers(mine), as_numbers(theirs)
-            if mine.type != theirs.type or ours is None or others is None or not len(donors):
+            if mine.type != theirs.type or ours is None or others is None:
+                continue
+            known = pc.and_(ours.is_valid(), others.is_valid()).to_numpy(zero_copy_only=False).astype(bool)
+            donors = np.flatnonzero(~self.broken.any(axis=0) & known)
+            rows = rows[others.is_valid().to_numpy(zero_copy_only=False).astype(bool)[rows]]
+            if not len(donors) or not len(rows):
                 continue
             tries = min(max(CANDIDATES // len(rows), 1), 8)
             chosen, each = self.random.choice(donors, len(rows) * tries), np.repeat(rows, tries)
@@ -367,9 +383,10 @@ class _Repair:
         others = np.flatnonzero(~self.broken.any(axis=0))
         if not len(rows) or not len(others):
             return
-        count = min(len(rows), len(others))
-        mine = self.random.permutation(rows)[:count]
-        theirs = self.random.choice(others, count, replace=False)
+        mine = self.random.permutation(rows)
+        theirs = self._agreeing(mine, others, (self.freedom.within.get(tuple(link), ()), ()), "value")
+        mine, theirs = _each_once(mine, theirs)
+        count = len(mine)
         both, crossed = np.concatenate([mine, theirs]), pa.array(np.concatenate([theirs, mine]))
         changes = {name: self.columns[name].take(crossed) for name in link}
         broken = self._judged(both, changes)
@@ -458,6 +475,13 @@ class _Repair:
             kept = np.flatnonzero(~repeated)
             rows, broken = rows[kept], broken[:, kept]
             changes = {name: array.take(pa.array(kept)) for name, array in changes.items()}
+
+
+def _each_once(mine: Integers, theirs: Integers) -> tuple[Integers, Integers]:
+    """Return the pairs that have a partner (not −1), each partner once."""
+    mine, theirs = mine[theirs >= 0], theirs[theirs >= 0]
+    _, first = np.unique(theirs, return_index=True)
+    return mine[first], theirs[first]
 
 
 def _fewer(new: Booleans, old: Booleans) -> Booleans:

@@ -20,7 +20,7 @@ from dbclone.generate.keys import fit_to_rows
 from dbclone.generate.layout import Layout
 from dbclone.generate.references import References
 from dbclone.generate.separation import impossible, separate
-from dbclone.generate.shared import SPELLED, Name, is_distinct
+from dbclone.generate.shared import Name, SpelledRule, all_different, is_distinct
 from dbclone.model.rules import ExpressionRule, Learned, Numbered, Omitted
 
 Integers = npt.NDArray[np.int64]
@@ -144,10 +144,10 @@ class Rows(Draft):
         Raises PlanError if there are not so many.
         """
         rule = self.shared.rule(self.table, name)
-        if not isinstance(rule, SPELLED):
+        if not isinstance(rule, SpelledRule):
             return False
         rows = int(self.shared.index_of(self.table, name, self.index).max(initial=0)) + 1
-        own = replace(rule, unique=True)
+        own = all_different(rule)
         self.instead[name] = fit_to_rows(own, self.described.column(name), rows=rows, name=(self.table, name))
         self.draws.pop(name, None)
         self.forget([name])

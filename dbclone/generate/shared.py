@@ -41,7 +41,7 @@ from dbclone.schema.roles import Place, origin, sources
 
 Name = str
 
-SPELLED = CodeRule | PersonalRule | TextRule | SecretRule | BinaryRule | JsonRule
+SpelledRule = CodeRule | PersonalRule | TextRule | SecretRule | BinaryRule | JsonRule
 """Rules that can be told to make values that all differ, by their index."""
 
 ENDS = 1_000
@@ -103,8 +103,8 @@ class Shared:
         rules = []
         for rule in self.model.table(table).rules:
             start = next_values.get((table, rule.column), first)
-            if rule.column in distinct and isinstance(rule, SPELLED):
-                rule = dataclasses.replace(rule, unique=True)
+            if rule.column in distinct and isinstance(rule, SpelledRule):
+                rule = all_different(rule)
             if rule.column in filled and not isinstance(rule, Learned | Referenced | Numbered | Omitted | NullRule):
                 rule = without_nulls(rule)
             name, before = (table, rule.column), self._rows_before.get(table, 0)
@@ -178,6 +178,13 @@ def same_keys(plan: Plan) -> dict[Place, Place]:
                 if mine in reference.shared and reference.role == "link" and not reference.sets and first != second:
                     same[second] = first
     return {place: origin(same, place) for place in same}
+
+
+def all_different(rule: SpelledRule) -> Rule:
+    """Return the rule of texts such that no two rows get the same."""
+    if isinstance(rule, CodeRule):
+        return dataclasses.replace(rule, unique=True, pool=None)
+    return dataclasses.replace(rule, unique=True)
 
 
 def is_computed(rule: Rule) -> bool:

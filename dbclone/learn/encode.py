@@ -110,6 +110,8 @@ def encode_table(
         if name in labels:
             lent[name] = np.isnan(axes[name]) & sample.rows[name].is_valid().to_numpy().astype(bool)
             axes[name] = _without_rare(axes[name], lent[name], np.random.default_rng(crc32(name.encode())))
+        if not table.column(name).nullable:
+            axes[name] = _without_nulls(axes[name], np.random.default_rng(crc32(name.encode())))
     order = _order_categories(axes, {name: len(found) for name, found in labels.items() if name in axes}, sample.base)
     for name, places in order.items():
         axes[name] = np.where(np.isnan(axes[name]), np.nan, places[np.nan_to_num(axes[name]).astype(int)])
@@ -183,6 +185,16 @@ def encode_table(
         },
         base=sample.base,
     )
+
+
+def _without_nulls(axis: Floats, random: np.random.Generator) -> Floats:
+    """Return the axis with values of other rows for NULL: rows of before the constraint, which is NOT VALID."""
+    missing = np.isnan(axis)
+    if not missing.any() or missing.all():
+        return axis
+    out = axis.copy()
+    out[missing] = random.choice(axis[~missing], int(missing.sum()))
+    return out
 
 
 def _columns(columns: Sequence[Floats], rows: int) -> Floats:

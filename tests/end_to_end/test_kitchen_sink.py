@@ -29,10 +29,6 @@ BOOKKEEPING = (
 )
 
 
-NOT_YET = "since_18.loosely"
-"""NOT NULL … NOT VALID, new in PostgreSQL 18: its NULLs are learned, and then refused by verification."""
-
-
 @dataclass(frozen=True, kw_only=True)
 class Cloned:
     """Source and target, a judge of each, and what the command left."""
@@ -52,9 +48,6 @@ class Cloned:
 def cloned(server: Server) -> Iterator[Cloned]:
     source, target = server.create_database(), server.create_database()
     load_example("kitchen_sink", source)
-    with psycopg.connect(conninfo(source)) as connection:
-        if connection.info.server_version >= 180000:
-            connection.execute(f"DROP TABLE {NOT_YET}".encode())
     done = dbclone("clone", with_password(source), with_password(target), "--seed", "7", "--json")
     assert done.code == 0, done.err or done.out
     with psycopg.connect(conninfo(source)) as ours, psycopg.connect(conninfo(target)) as theirs:

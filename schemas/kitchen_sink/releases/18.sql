@@ -29,3 +29,19 @@ CREATE TABLE loosely (
 );
 INSERT INTO loosely SELECT n, CASE WHEN n % 9 = 0 THEN NULL ELSE n END, n - 5 FROM generate_series(1, 40) n;
 ALTER TABLE loosely ADD CONSTRAINT number_given NOT NULL number NOT VALID;
+
+-- A foreign key over time, one that is not enforced, and a column that takes no NULL in this table alone.
+CREATE TABLE guest (
+    id integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    flat int4range NOT NULL,
+    during daterange NOT NULL,
+    FOREIGN KEY (flat, PERIOD during) REFERENCES lease (flat, PERIOD during)
+);
+INSERT INTO guest (flat, during) SELECT flat, daterange(lower(during), lower(during) + 30) FROM lease;
+CREATE TABLE hinted (
+    id integer PRIMARY KEY,
+    computed_id uuid REFERENCES computed NOT ENFORCED,
+    local integer,
+    CONSTRAINT given NOT NULL local NO INHERIT
+);
+INSERT INTO hinted SELECT n, gen_random_uuid(), n FROM generate_series(1, 30) n;

@@ -117,3 +117,61 @@ INSERT INTO build (partition_id, pipeline_id, caused_by, caused_in, token)
 SELECT partition_id, p.id, CASE WHEN p.id % 5 = 0 THEN p.id END, CASE WHEN p.id % 5 = 0 THEN partition_id END,
        CASE WHEN n = 1 THEN md5(p.id::text) END
 FROM pipeline p, generate_series(1, 3) n WHERE n <= 1 + p.id % 3;
+
+-- Two references to one table: noted in one order only, never to the same row, within one tenant.
+
+CREATE TABLE member (id integer PRIMARY KEY, nickname text NOT NULL);
+CREATE TABLE friendship (
+    one_id integer NOT NULL REFERENCES member,
+    other_id integer NOT NULL REFERENCES member,
+    PRIMARY KEY (one_id, other_id),
+    CONSTRAINT noted_once CHECK (one_id < other_id)
+);
+CREATE TABLE document (tenant text NOT NULL, id integer NOT NULL, body text, PRIMARY KEY (tenant, id));
+CREATE TABLE citation (
+    tenant text NOT NULL,
+    citing_id integer NOT NULL,
+    cited_id integer NOT NULL,
+    PRIMARY KEY (tenant, citing_id, cited_id),
+    FOREIGN KEY (tenant, citing_id) REFERENCES document,
+    FOREIGN KEY (tenant, cited_id) REFERENCES document,
+    CONSTRAINT another CHECK (citing_id <> cited_id)
+);
+
+INSERT INTO member SELECT n, 'nick' || n FROM generate_series(1, 40) n;
+INSERT INTO friendship
+SELECT DISTINCT least(a, b), greatest(a, b)
+FROM (SELECT 1 + n % 40 AS a, 1 + n * 7 % 40 AS b FROM generate_series(1, 150) n) pairs WHERE a <> b;
+INSERT INTO document SELECT chr(97 + n % 3), n / 3, 'body ' || n FROM generate_series(0, 149) n;
+INSERT INTO citation SELECT tenant, id, (id + 1 + id % 4) % 50 FROM document;
+
+-- Codes of the same few shapes in every company: more of them than there are codes to go round.
+
+CREATE TABLE company (code char(3) PRIMARY KEY, name varchar(40) NOT NULL);
+CREATE TABLE item (
+    company char(3) NOT NULL REFERENCES company,
+    code varchar(15) NOT NULL,
+    uom char(2) NOT NULL,
+    PRIMARY KEY (company, code)
+);
+
+INSERT INTO company VALUES ('001', 'One'), ('002', 'Two'), ('010', 'Ten');
+INSERT INTO item SELECT c.code, 'ITEM-' || n, 'EA' FROM company c, generate_series(1, 40) n;
+
+-- Versions of a row: without an overlap, without an end for the last one, keyed by where they begin.
+
+CREATE TABLE version (
+    id bigserial PRIMARY KEY,
+    natural_key text NOT NULL,
+    label text,
+    valid_from timestamp NOT NULL,
+    valid_to timestamp DEFAULT 'infinity' NOT NULL,
+    is_current boolean DEFAULT true NOT NULL,
+    CONSTRAINT forwards CHECK (valid_from < valid_to)
+);
+CREATE UNIQUE INDEX one_current ON version (natural_key) WHERE is_current;
+
+INSERT INTO version (natural_key, label, valid_from, valid_to, is_current)
+SELECT 'K' || k, 'label ' || k % 9, timestamp '2020-01-01' + n * interval '100 days',
+       CASE WHEN n = k % 3 THEN 'infinity' ELSE timestamp '2020-01-01' + (n + 1) * interval '100 days' END, n = k % 3
+FROM generate_series(1, 60) k, generate_series(0, 2) n WHERE n <= k % 3;
