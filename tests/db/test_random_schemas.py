@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from unittest import mock
 
 import psycopg
 import pytest
@@ -15,6 +16,7 @@ from psycopg import sql
 from dbclone import pipeline
 from dbclone.config import Settings
 from dbclone.errors import PlanError
+from dbclone.generate import layout
 from tests.conftest import Server
 from tests.drawn import RandomDatabase
 from tests.judge import Judge, conninfo
@@ -25,6 +27,7 @@ EXAMPLES = os.environ.get("DBCLONE_TEST_EXAMPLES")
 
 
 SCALES = (0.3, 3.0)
+BLOCK_ROWS = 12
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +71,10 @@ def empty(url: str) -> None:
 
 
 def judge_clone(source: str, target: str, model_file: Path) -> None:
-    """Clone, and ask the databases themselves what became of it; then make fewer rows, and more, of the same model."""
+    """Clone, and ask the databases themselves what became of it; then make fewer rows, and more, of the same model.
+
+    These are made in many batches, each of about so few rows as :data:`BLOCK_ROWS` says.
+    """
     pipeline.clone(source, target, Settings(seed=1, save_model=model_file))
     with psycopg.connect(conninfo(source)) as ours, psycopg.connect(conninfo(target)) as theirs:
         there, here = Judge(ours), Judge(theirs)
@@ -80,7 +86,8 @@ def judge_clone(source: str, target: str, model_file: Path) -> None:
     for scale in SCALES:
         empty(target)
         try:
-            pipeline.generate_into(model_file, target, Settings(seed=1, scale=scale))
+            with mock.patch.object(layout, "BLOCK_ROWS", BLOCK_ROWS):
+                pipeline.generate_into(model_file, target, Settings(seed=1, scale=scale))
         except PlanError as error:
             # So many rows may have too few keys, which is said before anything is written.
             event(f"scale {scale}: refused")
