@@ -74,9 +74,14 @@ def target_state(
             state = _migrating(goal, plan, state, origin)
         for line in state.explained:
             run.on_event(Said(text=line))
+        if settings.unlogged and not state.is_new:
+            raise ConfigurationError("--unlogged is for new tables: those of the target stay as they are")
         hooks = settings.hooks
         return dataclasses.replace(
-            state, before_load=_scripts(hooks.before_load), after_load=_scripts(hooks.after_load)
+            state,
+            before_load=_scripts(hooks.before_load),
+            after_load=_scripts(hooks.after_load),
+            unlogged=settings.unlogged,
         )
 
 
@@ -90,6 +95,8 @@ def _refuse_options(goal: Database, schema: Schema, settings: Settings) -> None:
         raise ConfigurationError("--swap is one transaction, and so cannot be resumable: leave out one of them")
     if settings.swap and (settings.on_existing != "refuse" or settings.on_drift != "refuse"):
         raise ConfigurationError("--swap makes all tables anew: leave out --on-existing and --on-drift")
+    if settings.unlogged and not goal.dialect.unlogged_tables:
+        raise ConfigurationError(f"--unlogged: {goal.dialect.name} has no such tables")
     if settings.keep_old and not settings.swap:
         raise ConfigurationError("--keep-old is about what --swap replaces: give both")
 

@@ -204,6 +204,7 @@ class SettingKeys(Keys):
     resume: Annotated[bool, Field(description=help_of("resume"))] = False
     swap: Annotated[bool, Field(description=help_of("swap"))] = False
     keep_old: Annotated[bool, Field(description=help_of("keep_old"))] = False
+    unlogged: Annotated[bool, Field(description=help_of("unlogged"))] = False
     connections: Annotated[int, Field(ge=1, le=64, description=help_of("connections"))] = 2
     fast: Annotated[bool, Field(description=help_of("fast"))] = False
     save_model: Annotated[Path | None, Field(description=help_of("save_model"))] = None

@@ -13,6 +13,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from dbclone.config import Settings
+from dbclone.db import ledger
 from dbclone.db.compare import compare
 from dbclone.db.drift import differences, read_definitions, scope_of
 from dbclone.db.migrate import proposals, read_wanted, rehearsed
@@ -26,7 +27,7 @@ from dbclone.model.artifact import load_model
 from dbclone.model.flow import Check
 from dbclone.report.diagram import diagram
 from dbclone.results import Compared, Described, Verified
-from dbclone.schema.model import Schema
+from dbclone.schema.model import Schema, TableKey
 from dbclone.stages import Run
 from dbclone.steps import chosen, reflect, write_text
 
@@ -82,6 +83,12 @@ def verify_target(
         goal = stack.enter_context(run.database(target, "target"))
         origin = stack.enter_context(run.database(source, "source")) if source else None
         with goal.snapshot() as connection:
+            if ledger.is_unfinished(connection):
+                unfinished = "a run that wrote to it has not ended: the same command with --resume goes on with it"
+                table = TableKey(ledger.SCHEMA)
+                checks.append(
+                    Check(kind="schema", table=table, name="complete", passed=False, found=1, message=unfinished)
+                )
             live = reflect(run, goal, connection, settings, "target")
             with run.stage("verify"):
                 rows = count_rows(connection, goal.dialect, live)

@@ -184,6 +184,15 @@ KeepOld = Annotated[
     bool | None,
     _option("keep_old", "--keep-old", "Keep what a swap replaces, in schemas whose names end in _before_clone."),
 ]
+Unlogged = Annotated[
+    bool | None,
+    _option(
+        "unlogged",
+        "--unlogged",
+        "Make new tables UNLOGGED, for good. The price: a crash of the server empties them, and neither replicas nor "
+        "backups of its files have their rows; ALTER TABLE … SET LOGGED changes one, and writes it once more.",
+    ),
+]
 Fast = Annotated[
     bool | None,
     _option(

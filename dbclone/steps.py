@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from dbclone.config import Settings
+from dbclone.db import ledger
 from dbclone.db.connect import Database
 from dbclone.db.ddl import target_ddl
 from dbclone.db.discover import discover
@@ -55,6 +56,8 @@ def reflect(
     purpose: Literal["source", "target"] = "source",
 ) -> Schema:
     with run.stage("reflect"):
+        if purpose == "source":
+            ledger.refuse_unfinished(connection, database.name)
         schema = declare(reflect_schema(connection, database.dialect), settings.declared)
         run.versions[purpose] = f"{schema.dialect} {schema.server_version}"
         found = chosen(schema, settings)

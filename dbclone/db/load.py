@@ -139,7 +139,7 @@ def _outcome(part: Part, fault: Fault) -> str:
 
 def _into_new(session: Session, ddl: Ddl, batches: Iterable[Batch], state: TargetState) -> None:
     """Create the tables, fill them, then create keys, indexes, constraints and the rest."""
-    session.run("definition", ddl.before)
+    session.define(ddl, state)
     session.carry_out(state.before_load)
     session.write(batches, nulled={})
     session.run("constraints", ddl.after)

@@ -47,7 +47,7 @@ def begin(target: Database, undertaking: Undertaking, *, on_event: OnLoad | None
             ledger.refuse_unfinished(connection, target.name)
             if state.is_new and model.ddl is not None:
                 refuse_ddl(target, connection, model.ddl)
-                session.run("definition", model.ddl.before)
+                session.define(model.ddl, state)
                 after = waves.in_steps(target.dialect, model.plan, model.ddl.after)
             else:
                 session.make_ready(state)
@@ -56,6 +56,9 @@ def begin(target: Database, undertaking: Undertaking, *, on_event: OnLoad | None
             after += [Statement(kind=waves.SCRIPT, name=script.name, sql=script.sql) for script in state.after_load]
             with session.at("definition", f"the ledger, schema {ledger.SCHEMA}"):
                 ledger.create(connection, undertaking, after)
+                if state.unlogged:
+                    # A crash empties it together with the tables: what it says stays true.
+                    target.dialect.make_unlogged(connection, [(ledger.SCHEMA, "batch")])
 
 
 def carry_on(
@@ -101,6 +104,12 @@ class _Continued:
         self.plan, self.state = undertaking.model.plan, undertaking.state
         with target.connect() as connection:
             self.written = ledger.batches(connection)
+            self.noted = ledger.statements(connection)
+        if self.state.unlogged and not self.written and any(item.done for item in self.noted):
+            raise TargetError(
+                f"the server of {target.name} crashed, which emptied the unlogged tables after their keys had been "
+                "made: start over with an empty database"
+            )
         rows = {table.key: 0 for table in self.plan.schema.tables}
         for (table, _), count in self.written.items():
             rows[table] += count
@@ -114,8 +123,7 @@ class _Continued:
 
     def constrain(self, connections: int) -> None:
         """Add the keys, indexes, constraints and whatever else is not there."""
-        with self.target.connect() as connection:
-            noted = ledger.statements(connection)
+        noted = self.noted
         waves.carry_out(self._pool, connections, self.plan, noted)
 
     def settle(self) -> None:

@@ -57,6 +57,7 @@ class TargetState:
     they tell how the target itself was built. ``explained`` says, for people, what is done to what is there.
     ``migrate`` changes the definition within the loading transaction; ``ignores_drift``: the target keeps its own.
     ``swapped`` are the schemas that new ones take the place of, with all that is in them.
+    ``unlogged``: new tables are made such that a crash of the server empties them.
     ``before_load`` and ``after_load`` are carried out within it, before rows are written and when all is in place.
     ``ddl`` and ``schema`` are the target's own, under the source's keys, if it is of another kind than the source.
     """
@@ -74,6 +75,7 @@ class TargetState:
     after_load: tuple[Script, ...] = ()
     ignores_drift: bool = False
     swapped: tuple[str, ...] = ()
+    unlogged: bool = False
     ddl: Ddl | None = None
     schema: Schema | None = None
 

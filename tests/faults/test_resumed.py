@@ -72,6 +72,7 @@ def test_a_killed_run_goes_on_where_it_stopped(trained: Trained, make_twin: Call
         finish(process)
     there = query(target, f"{BATCHES}")[0][0]
 
+    assert dbclone("verify", target).code == 7
     refused = dbclone(*command)
     assert refused.code == 5
     assert "not complete" in refused.err

@@ -249,6 +249,8 @@ class Dialect(ABC):
     """Whether foreign keys of tables that are there are checked while rows are loaded: then cycles take detours."""
     swapping: ClassVar[Swapping | None] = None
     """How a clone takes the place of another one; None where it cannot."""
+    unlogged_tables: ClassVar[bool] = False
+    """Whether tables can do without a log, and so without surviving a crash."""
     resumable: ClassVar[bool] = False
     """Whether a load may be committed bit by bit: definitions and a ledger are undone with their transaction."""
 
@@ -410,16 +412,20 @@ class Dialect(ABC):
         """Let the commit of this transaction return before it is on disk: a crash may undo it, but all of it."""
         del connection
 
+    def make_unlogged(self, connection: Connection, names: Sequence[tuple[str | None, str]]) -> None:
+        """Have empty tables, by schema and name, do without a log; where :attr:`unlogged_tables` says so."""
+        del connection, names
+
     def cancel(self, connection: Connection) -> None:
         """End the statement that ``connection`` is executing in another thread, where that can be done."""
         del connection
 
-    def unchecked_key(self, sql: str) -> tuple[str, str] | None:
-        """Return, for the SQL that adds a foreign key, what adds it without looking at the rows, and what looks then.
+    def unchecked_key(self, statement: str) -> tuple[str, str] | None:
+        """Return, for one that adds a foreign key, what adds it without looking at the rows, and what looks at them.
 
         None where there are no two such statements.
         """
-        del sql
+        del statement
         return None
 
     @abstractmethod

@@ -20,7 +20,7 @@ from dbclone.db.dialects.base import Dialect, Fault
 from dbclone.db.loading.tally import Part, Tally
 from dbclone.db.target import Script, TargetState
 from dbclone.errors import LoadError
-from dbclone.model.flow import Batch, Statement
+from dbclone.model.flow import Batch, Ddl, Statement
 from dbclone.schema.model import ForeignKey, Schema, Table, TableKey
 
 _DOING: dict[Part, str] = {
@@ -85,6 +85,14 @@ class Session:
         if state.migrate is not None:
             with self.at("definition", "the source's definition"):
                 state.migrate(self.connection)
+
+    def define(self, ddl: Ddl, state: TargetState) -> None:
+        """Create what has to be there before the rows."""
+        self.run("definition", ddl.before)
+        if state.unlogged:
+            with self.at("definition", "unlogged tables"):
+                names = [(table.schema, table.name) for table in self.schema.tables]
+                self.dialect.make_unlogged(self.connection, names)
 
     def carry_out(self, scripts: Iterable[Script]) -> None:
         """Execute SQL of the user's own."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import ClassVar
 
+from psycopg import sql
 from sqlalchemy import Connection, text
 
 from dbclone.db.dialects.base import Dialect, Holder
@@ -25,6 +27,7 @@ class Running(Dialect):
     """The hooks of a load under way."""
 
     resumable: ClassVar[bool] = True
+    unlogged_tables: ClassVar[bool] = True
     swapping: ClassVar[Swapping | None] = SchemaSwap()
 
     def hold(self, connection: Connection) -> Holder | None:
@@ -55,12 +58,30 @@ class Running(Dialect):
     def relax_commit(self, connection: Connection) -> None:
         connection.execute(text("SET LOCAL synchronous_commit = off"))
 
+    def make_unlogged(self, connection: Connection, names: Sequence[tuple[str | None, str]]) -> None:
+        # A partitioned table has no rows of its own: its partitions have.
+        relations = connection.execute(
+            text("""
+                SELECT DISTINCT rn.nspname, r.relname
+                FROM unnest(CAST(:schemas AS text[]), CAST(:tables AS text[])) w (schema, name)
+                JOIN pg_catalog.pg_class c ON c.relname = w.name AND c.relkind IN ('r', 'p')
+                JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+                    AND n.nspname = coalesce(w.schema, current_schema())
+                CROSS JOIN LATERAL (SELECT c.oid UNION SELECT relid FROM pg_partition_tree(c.oid)) t (oid)
+                JOIN pg_catalog.pg_class r ON r.oid = t.oid AND r.relkind = 'r'
+                JOIN pg_catalog.pg_namespace rn ON rn.oid = r.relnamespace
+                ORDER BY 1, 2"""),
+            {"schemas": [schema for schema, _ in names], "tables": [name for _, name in names]},
+        ).all()
+        for schema, name in relations:
+            raw(connection).execute(sql.SQL("ALTER TABLE {} SET UNLOGGED").format(sql.Identifier(schema, name)))
+
     def cancel(self, connection: Connection) -> None:
         raw(connection).cancel()
 
-    def unchecked_key(self, sql: str) -> tuple[str, str] | None:
-        found = _FOREIGN_KEY.match(sql)
-        rule = sql.rstrip().rstrip(";")
+    def unchecked_key(self, statement: str) -> tuple[str, str] | None:
+        found = _FOREIGN_KEY.match(statement)
+        rule = statement.rstrip().rstrip(";")
         if found is None or ";" in rule or rule.endswith("NOT VALID"):
             return None
         return f"{rule} NOT VALID", f"ALTER TABLE {found['table']} VALIDATE CONSTRAINT {found['name']}"
