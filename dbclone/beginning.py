@@ -56,7 +56,7 @@ _HEAD = """\
 # yaml-language-server: $schema=dbclone.schema.json
 # What the columns of {source} hold, as dbclone init found it. Correct what is wrong.
 #
-# category, boolean      labels that at least five rows share are carried over
+# category, boolean      labels that five people share are carried over
 # number, time, key      learned as numbers; keys are made anew
 # text                   free text: common words of the same lengths
 # secret, password_hash, token, unclassified    something obviously fake
