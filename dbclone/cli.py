@@ -10,13 +10,12 @@ from __future__ import annotations
 
 import signal
 import sys
-from dataclasses import replace
 from types import FrameType
 from typing import Annotated, NoReturn
 
 import typer
 
-from dbclone import __version__, config_commands, options, render
+from dbclone import __version__, config_commands, inspection_commands, options, render
 from dbclone.command import Context, carry_out, print_json, say
 from dbclone.errors import ConfigurationError, Terminated
 from dbclone.render import Outcome
@@ -136,6 +135,7 @@ def plan(
     scale: options.Scale = None,
     rows: options.Rows = None,
     sample_rows: options.SampleRows = None,
+    diagram: options.Diagram = None,
     tables: options.Tables = None,
     exclude: options.Exclude = None,
     reference: options.Reference = None,
@@ -158,7 +158,9 @@ def plan(
     def work(context: Context) -> Outcome:
         from dbclone import pipeline
 
-        return render.planned(pipeline.plan_source(context.source, context.settings, context.on_event))
+        drawn = context.call.diagram
+        found = pipeline.plan_source(context.source, context.settings, context.on_event, diagram_file=drawn)
+        return render.planned(found)
 
     carry_out("plan", work, given)
 
@@ -248,126 +250,6 @@ def generate(
 
 
 @app.command()
-def diff(
-    first: Annotated[str | None, typer.Argument(metavar="SOURCE", help="The database as it should be.")] = None,
-    second: Annotated[str | None, typer.Argument(metavar="TARGET", help="The database to compare with it.")] = None,
-    source: options.SourceOption = None,
-    target: options.TargetOption = None,
-    tables: options.Tables = None,
-    exclude: options.Exclude = None,
-    write_revision: options.WriteRevision = None,
-    config: options.Config = None,
-    profile: options.Profile = None,
-    set_keys: options.Set = None,
-    as_json: options.Json = None,
-    quiet: options.Quiet = None,
-    progress: options.Progress = None,
-    debug: options.Debug = None,
-) -> None:
-    """Print how the definition of TARGET differs from SOURCE's.
-
-    Tables, keys, checks, types, views, functions, triggers, policies, sequences, comments. Exit code 0 if nothing
-    differs, 5 if anything does. A revision is carried out on TARGET before it is written, and rolled back.
-    """
-    given = locals()
-
-    def work(context: Context) -> Outcome:
-        from dbclone import inspection
-
-        folder = context.call.diff.write_revision
-        source_url, target_url = context.two_urls()
-        found = inspection.diff(source_url, target_url, context.settings, context.on_event, revision_folder=folder)
-        return render.compared(found)
-
-    carry_out("diff", work, given)
-
-
-@app.command()
-def verify(
-    target: options.TargetArgument = None,
-    source: options.SourceOption = None,
-    model: options.ModelOption = None,
-    require_signature: options.RequireSignature = None,
-    privacy: options.Privacy = None,
-    report: options.Report = None,
-    sample_rows: options.SampleRows = None,
-    seed: options.Seed = None,
-    tables: options.Tables = None,
-    exclude: options.Exclude = None,
-    config: options.Config = None,
-    profile: options.Profile = None,
-    set_keys: options.Set = None,
-    as_json: options.Json = None,
-    quiet: options.Quiet = None,
-    progress: options.Progress = None,
-    debug: options.Debug = None,
-) -> None:
-    """Recount everything in TARGET.
-
-    Rows, orphans, uniqueness, NOT NULL, CHECKs, sequences. With --source or --model, its schema is compared too, and
-    with --source the distribution of every column.
-
-    With --privacy: strings of the source that are in TARGET, rows too close to real ones, and how well attacks succeed
-    (exit code 8 if a gate fails). Give it the --sample-rows and --seed that TARGET was made with.
-    """
-    given = locals()
-
-    def work(context: Context) -> Outcome:
-        from dbclone import inspection
-        from dbclone.reporting import report_verified
-
-        search = context.call.verify.privacy
-        found = inspection.verify_target(
-            context.target,
-            context.settings,
-            context.on_event,
-            source=context.source if search else context.optional_source,
-            model_file=context.call.model,
-        )
-        if search:
-            from dbclone.privacy import verify_privacy
-
-            searched = verify_privacy(context.target, context.source, context.settings, context.on_event)
-            found = replace(found, privacy=searched)
-        return render.verified(report_verified(found, context.settings))
-
-    carry_out("verify", work, given)
-
-
-@app.command()
-def metadata(
-    source: options.SourceArgument = None,
-    metadata_out: options.MetadataOut = None,
-    diagram: options.Diagram = None,
-    tables: options.Tables = None,
-    exclude: options.Exclude = None,
-    config: options.Config = None,
-    profile: options.Profile = None,
-    set_keys: options.Set = None,
-    as_json: options.Json = None,
-    quiet: options.Quiet = None,
-    progress: options.Progress = None,
-    debug: options.Debug = None,
-) -> None:
-    """Print the metadata of SOURCE, as SDV loads it."""
-    given = locals()
-
-    def work(context: Context) -> Outcome:
-        from dbclone import inspection
-
-        found = inspection.source_metadata(
-            context.source,
-            context.settings,
-            context.on_event,
-            out=context.call.metadata.out,
-            diagram_file=context.call.diagram,
-        )
-        return render.described(found)
-
-    carry_out("metadata", work, given)
-
-
-@app.command()
 def demo(
     full: options.Full = None,
     seed: options.Seed = None,
@@ -397,6 +279,10 @@ def demo(
 def _terminate(number: int, frame: FrameType | None) -> NoReturn:
     del number, frame
     raise Terminated
+
+
+for look in (inspection_commands.diff, inspection_commands.verify, inspection_commands.metadata):
+    app.command()(look)
 
 
 def main() -> NoReturn:

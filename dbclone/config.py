@@ -237,6 +237,24 @@ class SettingKeys(Keys):
             sample_rows=self.sample_rows,
         )
 
+    def changes(self, keys: Iterable[TableKey]) -> tuple[str, ...]:
+        """Return, for people, what makes the plan another one than that of no settings at all."""
+        found = [
+            f"{name}: {', '.join(globs)}"
+            for name, globs in (("only", self.include), ("left out", self.exclude))
+            if globs
+        ]
+        found += [f"declared: {text}" for text in self.declared]
+        for key in keys:
+            said = self.table(key)
+            parts: list[str] = [said.action] if said.action else []
+            parts += [f"{said.rows:,} rows"] if said.rows is not None else []
+            parts += [f"scale {said.scale:g}"] if said.scale is not None else []
+            parts += [f"{name} as asked for" for name, column in said.columns.items() if column.generator is not None]
+            if parts:
+                found.append(f"{key}: {', '.join(parts)}")
+        return tuple(found)
+
     def skipped(self, keys: Iterable[TableKey]) -> tuple[TableKey, ...]:
         """Return the tables that are left out, as by ``exclude``."""
         return tuple(key for key in keys if self.table(key).action == "skip")

@@ -27,24 +27,45 @@ from dbclone.generators import with_generators, without_functions
 from dbclone.model.artifact import save_model
 from dbclone.model.flow import Ddl, Sample
 from dbclone.model.parts import Model
+from dbclone.report.diagram import plan_diagram
 from dbclone.reporting import reported
 from dbclone.results import Cloned, Planned, Trained
 from dbclone.schema.model import TableKey
 from dbclone.schema.plan import Plan
 from dbclone.stages import Run
-from dbclone.steps import definition, model_of, moved, plan_of, refuse_to_learn, said_of, writing
+from dbclone.steps import definition, model_of, moved, plan_of, refuse_to_learn, said_of, write_text, writing
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 
-def plan_source(source: str, settings: Settings, on_event: OnEvent = ignore, *, target: str | None = None) -> Planned:
-    """Return the plan of a clone of ``source``. Counts rows, reads some to find references that are not declared."""
+def plan_source(
+    source: str,
+    settings: Settings,
+    on_event: OnEvent = ignore,
+    *,
+    target: str | None = None,
+    diagram_file: Path | None = None,
+) -> Planned:
+    """Return the plan of a clone of ``source``. Counts rows, reads some to find references that are not declared.
+
+    ``diagram_file`` gets the graph of foreign keys, stars coloured: by graphviz if there is one, else as Mermaid.
+    """
     run = Run(on_event)
     with run.database(source, "source") as origin, origin.snapshot() as connection:
         plan = plan_of(run, origin, connection, settings)
         found = _foreseen(run, target, plan, settings) if target else ()
-        return Planned(source=run.names["source"], plan=plan, record=run.record(), target=found)
+    if diagram_file is not None:
+        diagram_file, text = plan_diagram(plan.schema, plan.stars, diagram_file)
+        write_text(diagram_file, text)
+    return Planned(
+        source=run.names["source"],
+        plan=plan,
+        record=run.record(),
+        target=found,
+        changed=settings.changes(table.table for table in plan.tables),
+        diagram_file=diagram_file,
+    )
 
 
 def _foreseen(run: Run, target: str, plan: Plan, settings: Settings) -> tuple[str, ...]:

@@ -30,12 +30,16 @@ class Record:
 
 @dataclass(frozen=True, kw_only=True)
 class Planned:
-    """What ``plan`` returns. ``target`` says, for people, what would be done to what a target holds already."""
+    """What ``plan`` returns. ``target`` says, for people, what would be done to what a target holds already,
+    ``changed`` what the configuration makes different.
+    """
 
     source: str
     plan: Plan
     record: Record
     target: tuple[str, ...] = ()
+    changed: tuple[str, ...] = ()
+    diagram_file: Path | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

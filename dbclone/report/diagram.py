@@ -9,13 +9,14 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from html import escape
 from pathlib import Path
 
 from dbclone.errors import ConfigurationError
 from dbclone.schema import graph
-from dbclone.schema.model import Column, Schema, Table
+from dbclone.schema.model import Column, Schema, Table, TableKey
+from dbclone.schema.plan import Star
 
 DOT_TIMEOUT_S = 120
 
@@ -70,15 +71,52 @@ def _is_unique(table: Table, columns: tuple[str, ...]) -> bool:
     return any(set(unique) <= set(columns) for unique in table.uniques())
 
 
-def dot(schema: Schema) -> str:
-    """Return the schema as a graphviz digraph, parents above their children."""
+_COLOURS = ("#cfe3ff", "#d6f2dc", "#fde7c7", "#ecdcff", "#ffd9dc", "#d3f1f1")
+
+
+def star_colours(stars: Sequence[Star]) -> dict[TableKey, str]:
+    """Return a colour per table, that of the first star which it is learned in."""
+    found: dict[TableKey, str] = {}
+    for number, star in enumerate(stars):
+        for key in (star.parent, *(branch.child for branch in star.branches)):
+            found.setdefault(key, _COLOURS[number % len(_COLOURS)])
+    return found
+
+
+def mermaid_stars(schema: Schema, stars: Sequence[Star]) -> str:
+    """Return the graph of foreign keys as a Mermaid flowchart, the tables of a star in one colour."""
+    names = {table.key: f"t{number}" for number, table in enumerate(schema.tables)}
+    lines = ["flowchart LR", *(f"    {names[key]}[{_mermaid_quoted(key)}]" for key in names)]
+    lines += [
+        f"    {names[edge.parent]} {'-.->' if edge.nullable else '-->'} {names[edge.child]}"
+        for edge in graph.edges(schema)
+    ]
+    lines += [f"    style {names[key]} fill:{colour},color:#1b2230" for key, colour in star_colours(stars).items()]
+    return "\n".join(lines) + "\n"
+
+
+def plan_diagram(schema: Schema, stars: Sequence[Star], file: Path) -> tuple[Path, str]:
+    """Return a file and what to write to it: an ``.svg`` by graphviz, and Mermaid otherwise, or where there is none."""
+    if file.suffix == ".svg" and shutil.which("dot"):
+        return file, svg(schema, stars)
+    if file.suffix in (".svg", ".mmd"):
+        return file.with_suffix(".mmd"), mermaid_stars(schema, stars)
+    raise ConfigurationError(f"--diagram {file}: the file must end in .svg or .mmd")
+
+
+def dot(schema: Schema, stars: Sequence[Star] = ()) -> str:
+    """Return the schema as a graphviz digraph, parents above their children, the tables of a star in one colour."""
+    colours = star_colours(stars)
     lines = [
         "digraph schema {",
         '  graph [rankdir=TB, fontname="sans-serif", bgcolor="transparent"];',
         '  node [shape=plain, fontname="sans-serif", fontsize=10];',
         '  edge [dir=both, arrowhead=crow, arrowtail=none, color="#667085"];',
     ]
-    lines += [f"  {_dot_quoted(table.key)} [label=<{_dot_label(table)}>];" for table in schema.tables]
+    lines += [
+        f"  {_dot_quoted(table.key)} [label=<{_dot_label(table, colours.get(table.key, _COLOURS[0]))}>];"
+        for table in schema.tables
+    ]
     for edge in graph.edges(schema):
         style = " [style=dashed]" if edge.nullable else ""
         lines.append(f"  {_dot_quoted(edge.parent)} -> {_dot_quoted(edge.child)}{style};")
@@ -90,8 +128,8 @@ def _dot_quoted(name: str) -> str:
     return '"' + name.replace("\\", "/").replace('"', '\\"') + '"'
 
 
-def _dot_label(table: Table) -> str:
-    rows = [f'<tr><td bgcolor="#dbe7f5"><b>{escape(table.key)}</b></td></tr>']
+def _dot_label(table: Table, colour: str) -> str:
+    rows = [f'<tr><td bgcolor="{colour}"><b>{escape(table.key)}</b></td></tr>']
     for column in table.columns:
         marks = " ".join(_key_marks(table, column))
         text = escape(f"{column.name}  {column.type}") + (f"  <b>{marks}</b>" if marks else "")
@@ -99,7 +137,7 @@ def _dot_label(table: Table) -> str:
     return f'<table border="0" cellborder="1" cellspacing="0" cellpadding="3" bgcolor="white">{"".join(rows)}</table>'
 
 
-def svg(schema: Schema) -> str:
+def svg(schema: Schema, stars: Sequence[Star] = ()) -> str:
     """Return the schema as SVG, drawn by graphviz.
 
     Raises ConfigurationError when graphviz is not installed or does not finish.
@@ -112,7 +150,12 @@ def svg(schema: Schema) -> str:
         )
     try:
         done = subprocess.run(
-            [program, "-Tsvg"], input=dot(schema), capture_output=True, text=True, timeout=DOT_TIMEOUT_S, check=True
+            [program, "-Tsvg"],
+            input=dot(schema, stars),
+            capture_output=True,
+            text=True,
+            timeout=DOT_TIMEOUT_S,
+            check=True,
         )
     except subprocess.TimeoutExpired as error:
         raise ConfigurationError(

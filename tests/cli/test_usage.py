@@ -169,7 +169,7 @@ def test_one_url_that_could_replace_either_is_refused() -> None:
 
 
 def _raising(error: BaseException) -> object:
-    def plan_source(*_: object) -> None:
+    def plan_source(*_: object, **__: object) -> None:
         raise error
 
     return plan_source

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from dbclone.errors import ConfigurationError
-from dbclone.report.diagram import diagram, dot, mermaid, svg
+from dbclone.report.diagram import diagram, dot, mermaid, plan_diagram, star_colours, svg
+from dbclone.schema.plan import PlanOptions, make_plan
 from tests.unit.shop import SHOP, column, schema, table
 
 
@@ -48,3 +49,20 @@ def test_graphviz_draws_it() -> None:
 def test_another_suffix_is_refused() -> None:
     with pytest.raises(ConfigurationError, match=r"\.svg or \.mmd"):
         diagram(SHOP, Path("schema.png"))
+
+
+def test_a_plan_is_drawn_with_the_tables_of_a_star_in_one_colour(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = make_plan(SHOP, {table.key: 100 for table in SHOP.tables}, PlanOptions())
+    monkeypatch.setattr("shutil.which", lambda _: None)
+    file, text = plan_diagram(SHOP, plan.stars, tmp_path / "plan.svg")
+    assert file == tmp_path / "plan.mmd"
+    assert text.startswith("flowchart LR")
+    colours = star_colours(plan.stars)
+    assert text.count("style ") == len(colours)
+    for star in plan.stars:
+        assert colours[star.parent] in text
+    assert all(colour in dot(SHOP, plan.stars) for colour in colours.values())
+    with pytest.raises(ConfigurationError, match="must end in"):
+        plan_diagram(SHOP, plan.stars, tmp_path / "plan.png")

@@ -6,11 +6,13 @@ import io
 
 import pytest
 
+from dbclone.config_file import make_settings
 from dbclone.errors import ConfigurationError, LoadError, Terminated
 from dbclone.events import Checked, Progress, Said, StageFinished, StageStarted, Warned
 from dbclone.model.flow import Check
 from dbclone.progress import Talk
-from dbclone.render import check_lines, failed, plan_lines, without_secrets
+from dbclone.render import check_lines, failed, without_secrets
+from dbclone.render_plan import plan_lines
 from dbclone.schema.model import TableKey
 from dbclone.schema.plan import PlanOptions, make_plan
 from tests.unit.shop import SHOP
@@ -38,13 +40,24 @@ def test_a_plan_shows_roles_stars_steps_cost_and_losses() -> None:
     lines = list(plan_lines(make_plan(SHOP, rows, PlanOptions(scale=2))))
     text = "\n".join(lines)
     assert lines[0] == "postgresql 15.0: 4 tables, 400 rows → 800 rows"
-    assert any(line.split() == ["order", "100", "100", "200", "child", "of", "customer"] for line in lines)
+    assert any(line.split()[-7:] == ["order", "100", "100", "200", "child", "of", "customer"] for line in lines)
+    assert "  └─ order" in text or "  ├─ order" in text
     assert any(line.startswith("  └─ order  ") for line in lines)
     assert "write order\n" in text
     assert "NULL at first" in text
     assert "fill in " in text
     assert "MB of memory" in text
     assert "closes a cycle" in text
+
+
+def test_a_plan_says_what_the_configuration_changed() -> None:
+    plan = make_plan(SHOP, {table.key: 100 for table in SHOP.tables}, PlanOptions())
+    settings = make_settings(exclude=["audit"], rows={"order": 7})
+    changed = settings.changes([table.key for table in SHOP.tables])
+    assert changed == ("left out: audit", "order: 7 rows")
+    lines = list(plan_lines(plan, changed))
+    assert lines[lines.index("The configuration") + 1 :][:2] == ["  left out: audit", "  order: 7 rows"]
+    assert "The configuration" not in list(plan_lines(plan))
 
 
 def test_checks_are_counted_and_failures_told() -> None:
