@@ -9,6 +9,7 @@ import pytest
 
 from dbclone.db.dialects import dialect_for
 from dbclone.db.dialects.generic.statements import check_conditions, index_parts, names_in, table_parts
+from dbclone.db.dialects.generic.writing import in_calendar
 from dbclone.db.dialects.mysql.literals import literal, statements
 from dbclone.errors import ConfigurationError
 from dbclone.schema.model import Column, TypeKind
@@ -76,6 +77,14 @@ def test_an_index_falls_into_parts_and_a_condition() -> None:
 )
 def test_values_are_spelled_as_literals(kind: TypeKind, values: pa.Array, expected: list[str]) -> None:
     assert literal(Column(name="c", type="", kind=kind), values).to_pylist() == expected
+
+
+def test_days_beyond_the_calendar_are_its_first_and_last() -> None:
+    moments = ["12345-01-01 10:00:00", "0044-03-15 10:00:00+00 BC", None]
+    days = pa.array(["10000-03-10", "9999-01-01", "0044-03-15 BC", *moments])
+    assert in_calendar(days).to_pylist() == [
+        "9999-12-31", "9999-01-01", "0001-01-01", "9999-12-31 10:00:00", "0001-01-01 10:00:00", None
+    ]  # fmt: skip
 
 
 def test_an_insert_is_cut_where_it_would_grow_too_long() -> None:

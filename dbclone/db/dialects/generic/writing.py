@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
@@ -161,9 +162,13 @@ class Writing(Dialect):
             self.execute(connection, f"ANALYZE {quote(table.name)}")
 
 
-def quoted(connection: Connection, name: str) -> str:
-    """Return a name as this database quotes it, always quoted."""
-    return str(connection.dialect.identifier_preparer.quote_identifier(name))
+def in_calendar(texts: pa.Array) -> pa.Array:
+    """Return days within the years 1 to 9999, the only ones there are here: others become the nearest of these.
+
+    A date that means "never", such as 9999-01-01, is learned with a spread, and PostgreSQL's years have six digits.
+    """
+    texts = pc.replace_substring_regex(texts, r"^\d{5,}-\d\d-\d\d", "9999-12-31")
+    return pc.replace_substring_regex(texts, r"^\d{4}-\d\d-\d\d(.*?)(?:\+00)? BC$", r"0001-01-01\1")
 
 
 def driver(connection: Connection) -> Any:

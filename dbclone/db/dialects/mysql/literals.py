@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from dbclone.db.dialects.generic.writing import in_calendar
 from dbclone.model.literals import joined, text_of
 from dbclone.schema.model import Column
 
@@ -22,6 +23,7 @@ def spelled(column: Column, values: pa.Array) -> pa.Array:
     """Return values as text that the server reads."""
     texts = text_of(values)
     if column.kind in ("date", "timestamp", "timestamptz"):
+        texts = in_calendar(texts)
         for infinite, day in _INFINITE.items():
             texts = pc.if_else(pc.equal(texts, infinite), day, texts)
         # The session's time zone is UTC.

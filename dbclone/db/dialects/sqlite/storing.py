@@ -20,7 +20,7 @@ from sqlalchemy.exc import DBAPIError
 
 from dbclone.db.dialects.base import Fault, SequenceState, TriggerState
 from dbclone.db.dialects.generic import RefusedRow
-from dbclone.db.dialects.generic.writing import Writing, driver
+from dbclone.db.dialects.generic.writing import Writing, driver, in_calendar
 from dbclone.db.dialects.sqlite.catalogue import quoted
 from dbclone.model.literals import text_of
 from dbclone.schema.model import Column, Table
@@ -163,6 +163,8 @@ def _values(values: pa.ChunkedArray) -> list[Any]:
     texts: list[Any] = []
     for chunk in values.chunks:
         found = text_of(chunk)
+        if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
+            found = in_calendar(found)
         if pa.types.is_timestamp(kind) or pa.types.is_time(kind):
             found = pc.replace_substring_regex(found, r"\.0+(\+00|Z)?$", "")
         texts += found.to_pylist()
