@@ -23,7 +23,8 @@ from dbclone.generate.casting import replaced
 from dbclone.generate.constraints import Judge, row_conditions
 from dbclone.generate.copula import positive_definite
 from dbclone.generate.learned import on_axis
-from dbclone.generate.repair import Freedom, mended, repair
+from dbclone.generate.offers import Freedom
+from dbclone.generate.repair import mended, repair
 from dbclone.generate.shared import Name, is_computed, is_distinct
 from dbclone.generate.unfold import Axes, axis_value, unfold
 from dbclone.generate.values import values_at

@@ -14,8 +14,8 @@ never undo each other. The proposals go from the most to the least plausible:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import duckdb
 import numpy as np
@@ -32,54 +32,16 @@ from dbclone.generate.casting import (
     from_numbers,
     named_values,
     plain,
-    replaced,
 )
 from dbclone.generate.constraints import Booleans, Columns, Judge, compute
+from dbclone.generate.offers import CANDIDATES, MOST_TRIES, Freedom, Offers, fewer
 from dbclone.generate.patterns import matching
 from dbclone.schema.checks import Comparison, comparisons, literals, patterns
 
 Integers = npt.NDArray[np.int64]
 
-CANDIDATES = 40_000
-"""Rows that are judged at once: enough to use DuckDB well, few enough for some milliseconds."""
-MOST_TRIES = 256
-"""Candidates per row and round at most."""
 REDRAWS = 24
 ALIKE = 4
-
-
-@dataclass(frozen=True, kw_only=True)
-class Freedom:
-    """What of a row may change: ``free`` columns; ``keyed`` ones as long as none of ``keys`` repeats in the batch.
-
-    ``links`` are the columns of foreign keys whose values rows may exchange, those ``within`` which names columns only
-    with rows that agree on these; ``twins`` are the columns of two foreign keys to the same key, which a row may
-    exchange between them. ``respelled`` are texts that all differ and may only be written otherwise, one by one;
-    ``erasable`` are values that all differ and may become NULL. Other columns stay. ``nullable`` are those that may be
-    NULL.
-    """
-
-    free: frozenset[str]
-    keyed: frozenset[str]
-    keys: tuple[tuple[str, ...], ...]
-    links: tuple[tuple[str, ...], ...]
-    nullable: frozenset[str]
-    respelled: frozenset[str] = frozenset()
-    erasable: frozenset[str] = frozenset()
-    within: Mapping[tuple[str, ...], tuple[str, ...]] = field(default_factory=dict)
-    twins: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = ()
-
-    def without(self, names: Collection[str]) -> Freedom:
-        """Return the freedom with these columns fixed."""
-        return replace(
-            self,
-            free=self.free.difference(names),
-            keyed=self.keyed.difference(names),
-            links=tuple(link for link in self.links if set(link).isdisjoint(names)),
-            twins=tuple(pair for pair in self.twins if {*pair[0], *pair[1]}.isdisjoint(names)),
-            respelled=self.respelled.difference(names),
-            erasable=self.erasable.difference(names),
-        )
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -134,8 +96,8 @@ def _hopeless(judge: Judge, broken: Booleans, impossible: Callable[[int], bool])
     )
 
 
-class _Repair:
-    """One batch under repair. ``broken`` (conditions × rows) is kept up to date."""
+class _Repair(Offers):
+    """One batch under repair: what is offered, and in which order."""
 
     def __init__(
         self,
@@ -145,9 +107,8 @@ class _Repair:
         random: np.random.Generator,
         draw: Callable[[int], Columns],
     ) -> None:
-        self.judge, self.columns, self.freedom, self.random, self.draw = judge, columns, freedom, random, draw
-        self.broken = judge.violators(columns)
-        self.changed = freedom.free
+        super().__init__(judge, columns, freedom, random)
+        self.draw = draw
         self.comparisons = [
             (number, comparison)
             for number, check in enumerate(judge.checks)
@@ -205,15 +166,15 @@ class _Repair:
             mine, theirs = self.columns[comparison.column], self.columns[other]
             if mine.type == theirs.type:
                 at = pa.array(rows)
-                self._offer(rows, {comparison.column: theirs.take(at), other: mine.take(at)})
+                self.offer(rows, {comparison.column: theirs.take(at), other: mine.take(at)})
 
     def _cross(self) -> None:
         """Let a row exchange what it refers to through two foreign keys: a friendship is noted in one order only."""
         for one, other in self.freedom.twins:
-            rows = self._rows_of((*one, *other))
+            rows = self.rows_of((*one, *other))
             at = pa.array(rows)
             pairs = [*zip(one, other, strict=True), *zip(other, one, strict=True)]
-            self._offer(rows, {mine: self.columns[theirs].take(at) for mine, theirs in pairs})
+            self.offer(rows, {mine: self.columns[theirs].take(at) for mine, theirs in pairs})
 
     def _keep_distance(self) -> None:
         """Give a column of a broken comparison the other one's value and the distance that they have in another row."""
@@ -234,7 +195,7 @@ class _Repair:
             tries = min(max(CANDIDATES // len(rows), 1), 8)
             chosen, each = self.random.choice(donors, len(rows) * tries), np.repeat(rows, tries)
             moved = pc.add(others.take(pa.array(each)), pc.subtract(ours, others).take(pa.array(chosen)))
-            self._offer(each[::tries], {comparison.column: from_numbers(moved, mine.type)}, tries=tries)
+            self.offer(each[::tries], {comparison.column: from_numbers(moved, mine.type)}, tries=tries)
 
     def _equate(self) -> None:
         self._assign([(number, item) for number, item in self.comparisons if item.equal])
@@ -250,7 +211,7 @@ class _Repair:
                 continue
             values = self._computed(comparison, rows)
             if values is not None:
-                self._offer(rows, {comparison.column: values})
+                self.offer(rows, {comparison.column: values})
 
     def _computed(self, comparison: Comparison, rows: Integers) -> pa.Array | None:
         """Return the other side's values in the column's type; None if they have none there."""
@@ -270,11 +231,11 @@ class _Repair:
         donors = np.flatnonzero(~self.broken.any(axis=0))
         if not len(donors):
             return
-        for names, fixed, rows in self._groups(wide=wide):
+        for names, fixed, rows in self.groups(wide=wide):
             chosen = self._agreeing(rows, donors, (fixed, names), level)
             some = chosen >= 0
             at = pa.array(chosen[some])
-            self._offer(rows[some], {name: self.columns[name].take(at) for name in names})
+            self.offer(rows[some], {name: self.columns[name].take(at) for name in names})
 
     def _agreeing(
         self, rows: Integers, donors: Integers, columns: tuple[Sequence[str], Sequence[str]], level: str
@@ -311,13 +272,13 @@ class _Repair:
             names = [name for name in check.columns if name in self.changed]
             count = len(next(iter(good.values())))
             if names and count:
-                self._offer_several(rows, {name: good[name] for name in names})
+                self.offer_several(rows, {name: good[name] for name in names})
 
     def _redraw(self, wide: bool, alike: bool) -> None:
         """Draw again; ``wide`` as in :meth:`_take`, ``alike`` if what is NULL is to be as it was."""
-        for names, _, rows in self._groups(wide=wide):
+        for names, _, rows in self.groups(wide=wide):
             made = self.draw(int(np.clip(4 * len(rows), 2_000, 16_000)))
-            self._offer_several(rows, {name: made[name] for name in names if name in made}, alike=alike)
+            self.offer_several(rows, {name: made[name] for name in names if name in made}, alike=alike)
 
     def _respell(self) -> None:
         """Write texts otherwise: in one case, without blanks, without what is neither letter nor digit."""
@@ -329,12 +290,12 @@ class _Repair:
                 for respell in RESPELLINGS:
                     rows = np.flatnonzero(self.broken[number])
                     if len(rows):
-                        self._offer(rows, {name: respell(plain(self.columns[name].take(pa.array(rows))))})
+                        self.offer(rows, {name: respell(plain(self.columns[name].take(pa.array(rows))))})
 
     def _from_condition(self) -> None:
         """Take values that the conditions name, or NULL, in random combinations with what is there."""
         words = self._vocabulary()
-        for names, _, rows in self._groups(wide=False):
+        for names, _, rows in self.groups(wide=False):
             count = max(4 * len(rows), 1_000)
             tries = min(max(CANDIDATES // max(len(rows), 1), 1), MOST_TRIES)
             rows_each = np.repeat(rows, tries)
@@ -342,9 +303,9 @@ class _Repair:
             for name in names:
                 kept = self.columns[name].take(pa.array(rows_each))
                 changes[name] = self._mixed(kept, words.get(name), name in self.freedom.nullable)
-            self._offer(rows, changes, tries=tries)
+            self.offer(rows, changes, tries=tries)
             made = self.draw(min(count, 16_000))
-            self._offer_several(rows, {name: made[name] for name in names if name in made})
+            self.offer_several(rows, {name: made[name] for name in names if name in made})
 
     def _mixed(self, kept: pa.Array, words: pa.Array | None, nullable: bool) -> pa.Array:
         kind = self.random.random(len(kept))
@@ -374,12 +335,12 @@ class _Repair:
         """Have rows refer to no parent, or have no value of a key."""
         if not set(link) <= self.freedom.nullable:
             return
-        rows = self._rows_of(link)
-        self._offer(rows, {name: pa.nulls(len(rows), plain(self.columns[name]).type) for name in link})
+        rows = self.rows_of(link)
+        self.offer(rows, {name: pa.nulls(len(rows), plain(self.columns[name]).type) for name in link})
 
     def _exchange(self, link: Sequence[str]) -> None:
         """Have rows exchange the parents they refer to with random other rows, none of which gets worse by it."""
-        rows = self._rows_of(link)
+        rows = self.rows_of(link)
         others = np.flatnonzero(~self.broken.any(axis=0))
         if not len(rows) or not len(others):
             return
@@ -389,92 +350,11 @@ class _Repair:
         count = len(mine)
         both, crossed = np.concatenate([mine, theirs]), pa.array(np.concatenate([theirs, mine]))
         changes = {name: self.columns[name].take(crossed) for name in link}
-        broken = self._judged(both, changes)
-        better = _fewer(broken[:, :count], self.broken[:, mine]) & ~broken[:, count:].any(axis=0)
+        broken = self.judged(both, changes)
+        better = fewer(broken[:, :count], self.broken[:, mine]) & ~broken[:, count:].any(axis=0)
         pairs = np.flatnonzero(better)
         kept = np.concatenate([pairs, count + pairs])
-        self._commit(both[kept], {n: a.take(pa.array(kept)) for n, a in changes.items()}, broken[:, kept], pairs=True)
-
-    # ---- Offering and taking ---------------------------------------------------------------------------------------
-
-    def _rows_of(self, names: Sequence[str]) -> Integers:
-        """Return the rows that break a condition on any of these columns."""
-        about = [bool(set(check.columns) & set(names)) for check in self.judge.checks]
-        return np.flatnonzero(self.broken[about].any(axis=0))
-
-    def _groups(self, *, wide: bool) -> Iterator[tuple[list[str], list[str], Integers]]:
-        """Yield the broken rows by which conditions they break: the columns to change, those to keep, and the rows."""
-        rows = np.flatnonzero(self.broken.any(axis=0))
-        if not len(rows):
-            return
-        kinds, which = np.unique(self.broken[:, rows].T, axis=0, return_inverse=True)
-        for number, kind in enumerate(kinds):
-            about = {name for check, hit in zip(self.judge.checks, kind, strict=True) if hit for name in check.columns}
-            before: set[str] = set()
-            while wide and about != before:
-                before = set(about)
-                about |= {n for c in self.judge.checks if set(c.columns) & about & self.changed for n in c.columns}
-            names = sorted(about & self.changed)
-            if names:
-                yield names, sorted(about - self.changed), rows[which.ravel() == number]
-
-    def _offer_several(self, rows: Integers, pool: Columns, *, alike: bool = False) -> None:
-        """Offer each row random rows of ``pool``, as many as can be judged at once."""
-        if not pool or not len(rows):
-            return
-        count = len(next(iter(pool.values())))
-        tries = min(max(CANDIDATES // len(rows), 1), MOST_TRIES)
-        at = pa.array(self.random.integers(0, count, len(rows) * tries))
-        self._offer(rows, {name: array.take(at) for name, array in pool.items()}, tries=tries, alike=alike)
-
-    def _offer(self, rows: Integers, changes: Columns, *, tries: int = 1, alike: bool = False) -> None:
-        """Take the first of ``tries`` candidates per row that breaks fewer conditions and no new one.
-
-        ``alike``: only one in which the same columns are NULL.
-        """
-        if not len(rows) or not changes:
-            return
-        each = np.repeat(rows, tries)
-        broken = self._judged(each, changes)
-        better = _fewer(broken, self.broken[:, each])
-        for name, array in changes.items() if alike else ():
-            same = pc.equal(array.is_valid(), self.columns[name].is_valid().take(pa.array(each)))
-            better &= same.to_numpy(zero_copy_only=False)
-        better = better.reshape(len(rows), tries)
-        some = np.flatnonzero(better.any(axis=1))
-        at = some * tries + better[some].argmax(axis=1)
-        taken = {name: array.take(pa.array(at)) for name, array in changes.items()}
-        self._commit(rows[some], taken, broken[:, at], pairs=False)
-
-    def _judged(self, rows: Integers, changes: Columns) -> Booleans:
-        at = pa.array(rows)
-        judged = {n: a.take(at) if n not in changes else changes[n] for n, a in self.columns.items()
-                  if n in self.judge.columns}  # fmt: skip
-        return self.judge.violators(judged)
-
-    def _commit(self, rows: Integers, changes: Columns, broken: Booleans, *, pairs: bool) -> None:
-        """Write accepted changes, but not those that repeat a key.
-
-        Of ``pairs``, which are a row of the first half and one of the second, both are written or none.
-        """
-        keys = [key for key in self.freedom.keys if set(key) & set(changes)]
-        while len(rows):
-            columns = {name: replaced(self.columns[name], rows, array) for name, array in changes.items()}
-            repeated = np.zeros(len(rows), dtype=bool)
-            for key in keys:
-                codes = unique.tuple_codes([columns.get(n, self.columns[n]) for n in key], self.broken.shape[1])
-                count = np.bincount(codes[codes >= 0], minlength=int(codes.max(initial=0)) + 1)
-                repeated |= (codes[rows] >= 0) & (count[np.maximum(codes[rows], 0)] > 1)
-            if pairs:
-                half = len(rows) // 2
-                repeated = np.tile(repeated[:half] | repeated[half:], 2)
-            if not repeated.any():
-                self.columns |= columns
-                self.broken[:, rows] = broken
-                return
-            kept = np.flatnonzero(~repeated)
-            rows, broken = rows[kept], broken[:, kept]
-            changes = {name: array.take(pa.array(kept)) for name, array in changes.items()}
+        self.commit(both[kept], {n: a.take(pa.array(kept)) for n, a in changes.items()}, broken[:, kept], pairs=True)
 
 
 def _each_once(mine: Integers, theirs: Integers) -> tuple[Integers, Integers]:
@@ -482,9 +362,3 @@ def _each_once(mine: Integers, theirs: Integers) -> tuple[Integers, Integers]:
     mine, theirs = mine[theirs >= 0], theirs[theirs >= 0]
     _, first = np.unique(theirs, return_index=True)
     return mine[first], theirs[first]
-
-
-def _fewer(new: Booleans, old: Booleans) -> Booleans:
-    """Return per row whether ``new`` breaks some but not all of what ``old`` does, and nothing else."""
-    fewer: Booleans = (new <= old).all(axis=0) & (new != old).any(axis=0)
-    return fewer

@@ -12,8 +12,9 @@ import pyarrow as pa
 import pytest
 
 from dbclone.generate.constraints import Columns, Judge, judge
+from dbclone.generate.offers import Freedom
 from dbclone.generate.patterns import matching
-from dbclone.generate.repair import ConditionError, Freedom, Repaired, repair
+from dbclone.generate.repair import ConditionError, Repaired, repair
 from dbclone.model.flow import Verdict
 from dbclone.schema.checks import columns_of, comparisons, literals, parse, patterns, translated, translated_default
 from dbclone.schema.model import Check, Column, Table, TableKey
