@@ -168,9 +168,11 @@ def _named(annotation: Any) -> str:
     if origin in (Union, UnionType):
         return " or ".join(dict.fromkeys(_named(item) for item in arguments if item is not type(None)))
     if origin is tuple:
-        return f"list of {_named(arguments[0])}"
+        return f"list of {_named(arguments[0])}s"
     if origin is not None:
         return "mapping"
+    if annotation is Any:
+        return "value"
     if annotation is bool:
         return "`true` or `false`"
     name = getattr(annotation, "__name__", str(annotation))
