@@ -46,6 +46,18 @@ def test_every_instruction_of_the_dockerfile_is_one_and_what_it_copies_is_there(
                 assert all((ROOT / name).exists() for name in line.split()[1:-1]), line
 
 
+def test_what_is_copied_is_sent_to_the_builder_and_nothing_else() -> None:
+    sent = {line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
+    copied = {
+        name.removeprefix("./").rstrip("/")
+        for lines in dockerfile().values()
+        for line in lines
+        if line.startswith("COPY ") and "--from" not in line
+        for name in line.split()[1:-1]
+    }
+    assert sent == copied
+
+
 def test_both_images_run_as_a_user_with_a_client_and_only_one_has_sdv() -> None:
     stages = dockerfile()
     for name in ("generate", "train"):
