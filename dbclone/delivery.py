@@ -1,8 +1,7 @@
 """From a model to a loaded target: rehearse, generate, load, verify; or go on with a load that stopped.
 
 Owns the choice of the mode. *All or nothing* is one transaction, which a failed check undoes: nobody sees a part of it.
-*Resumable* commits what it has written, on several connections: it is the quicker one from a million rows on, and what
-was written stays when a run is cut off.
+*Resumable* commits what it has written, on several connections: what was written stays when a run is cut off.
 """
 
 from __future__ import annotations
@@ -40,7 +39,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 RESUMABLE_ROWS = 1_000_000
-"""From so many rows on, a new target is loaded so that the load can go on: it is the quicker way by then."""
+"""From so many rows on, a new target is loaded so that the load can go on: losing it costs more than ten seconds."""
 
 _NOT_ABOUT_ROWS = {
     "report", "save_model", "sign", "require_signature", "started_at", "resume", "mode", "connections", "fast",

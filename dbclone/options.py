@@ -154,8 +154,8 @@ Mode = Annotated[
     _option(
         "mode",
         "--mode",
-        "One transaction, undone as a whole; or batches that stay, which is quicker, and a run that was cut off can go "
-        "on. auto: resumable for a new target of a million rows or more. [auto]",
+        "One transaction, undone as a whole; or batches that stay, on several connections, so that a run that was cut "
+        "off can go on. auto: resumable for a new target of a million rows or more. [auto]",
         metavar="auto|all-or-nothing|resumable",
     ),
 ]
