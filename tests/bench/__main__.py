@@ -1,4 +1,6 @@
-"""``python -m tests.bench [--smoke] [--full]``: run the benchmarks, print a line for each, write ``bench.json``.
+"""``python -m tests.bench [--smoke] [--full]``: run the benchmarks, print a line for each.
+
+Writes ``bench.json`` and a plot of the rows a second, ``bench.svg``.
 
 Figures are ratios against something else in the same run: machines are noisy, ratios less so. Nothing is asserted.
 """
@@ -11,20 +13,24 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tests.bench import dialects, fidelity, learn, load
+from tests.bench import dialects, fidelity, learn, load, speed
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(
-        prog="python -m tests.bench", description="Measure learning, loading and fidelity."
+        prog="python -m tests.bench", description="Measure learning, generating, loading, fidelity."
     )
-    parser.add_argument("--smoke", action="store_true", help="small data, about 80 seconds: only shows that it runs")
+    parser.add_argument("--smoke", action="store_true", help="small data, under two minutes: only shows that it runs")
     parser.add_argument("--full", action="store_true", help="with all 20.9 million promotions")
     parser.add_argument("--out", type=Path, default=Path("bench.json"), help="where the figures go")
     options = parser.parse_args()
     learn.warm_up()
     figures = [_told(learn.run(parents)) for parents in ((30,) if options.smoke else (300, 1_000))]
+    if not options.smoke:
+        figures += [_told(learn.run(parents, with_stock=parents == 2_500)) for parents in (2_500, 5_000, 20_000)]
+    figures += map(_told, speed.run(smoke=options.smoke, full=options.full))
     figures.append(_told(load.run(smoke=options.smoke, full=options.full)))
+    options.out.with_suffix(".svg").write_text(speed.plot(figures), encoding="utf-8")
     figures += fidelity.main(["--smoke"] if options.smoke else [])
     figures += [_told(found) for found in dialects.run(smoke=options.smoke)]
     options.out.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
