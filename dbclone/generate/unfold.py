@@ -10,11 +10,11 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import ndtri
 
 from dbclone.model.folds import Fold
 from dbclone.model.grids import grid_unit
 from dbclone.model.marginal import APART, SCORE_LIMIT
+from dbclone.model.normal import ndtri
 from dbclone.model.parts import TableModel
 from dbclone.model.rules import Learned
 from dbclone.schema.model import Table

@@ -15,7 +15,6 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
-from scipy.special import ndtr
 
 from dbclone.learn.axes import exact_atoms, interval_units, learned_axis
 from dbclone.learn.folds import TIMES, Anchor, Candidate, Teller, find_folds, find_products, is_telling
@@ -24,6 +23,7 @@ from dbclone.model.flow import TableSample
 from dbclone.model.folds import Fold, Product
 from dbclone.model.grids import grid_unit
 from dbclone.model.marginal import UNIFORM, Marginal, fit_marginal
+from dbclone.model.normal import ndtr
 from dbclone.model.rules import Learned, NullRule, Omitted, Rule
 from dbclone.schema.checks import declared_values
 from dbclone.schema.classify import ColumnClass
