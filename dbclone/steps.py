@@ -25,6 +25,7 @@ from dbclone.generators import check_columns, refuse_wrong_columns, with_generat
 from dbclone.model.artifact import load_model, refuse_signing_key
 from dbclone.model.flow import Ddl
 from dbclone.model.parts import Model
+from dbclone.model.shift import shifted
 from dbclone.schema.bookkeeping import copied_tables
 from dbclone.schema.declared import declare
 from dbclone.schema.model import Column, Schema, Table
@@ -127,11 +128,7 @@ def model_of(run: Run, file: Path, settings: Settings) -> Model:
 
 def moved(model: Model, settings: Settings) -> Model:
     """Return the model whose dates end where the settings ask for."""
-    if settings.shift_dates is None:
-        return model
-    from dbclone.model.shift import shifted  # which needs scipy: planning does without
-
-    return shifted(model, settings.shift_dates)
+    return model if settings.shift_dates is None else shifted(model, settings.shift_dates)
 
 
 def _resized(plan: Plan, settings: Settings) -> Plan:
