@@ -11,6 +11,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -133,7 +134,7 @@ class _Both:
     sample: Sample
     classes: Classes
 
-    @property
+    @cached_property
     def live(self) -> Schema:
         """The target's tables as they are."""
         return reflect_schema(self.theirs, self.goal.dialect)
