@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import typer
 
 from dbclone import __version__, render
-from dbclone.errors import ConfigurationError, Terminated
+from dbclone.errors import ConfigurationError, Terminated, interruption
 from dbclone.options import SOURCE_VARIABLE, TARGET_VARIABLE
 from dbclone.progress import Talk
 from dbclone.render import Outcome, without_secrets
@@ -129,7 +129,7 @@ def carry_out(command: str, work: Callable[[Context], Outcome], given: Mapping[s
             )
     except (Exception, KeyboardInterrupt, Terminated) as error:  # noqa: BLE001 - the last: it reports whatever it is
         failed = True
-        outcome = render.failed(_interruption(error) or error, talk.stage)
+        outcome = render.failed(interruption(error) or error, talk.stage)
         if debug:
             typer.echo(without_secrets(traceback.format_exc()), err=True)
         say(outcome.lines)
@@ -138,13 +138,6 @@ def carry_out(command: str, work: Callable[[Context], Outcome], given: Mapping[s
     elif not failed:
         typer.echo("\n".join(outcome.lines))
     raise typer.Exit(outcome.exit_code)
-
-
-def _interruption(error: BaseException | None) -> BaseException | None:
-    """Return the interruption that ``error`` came of: undoing a transaction can fail, too, if the network hangs."""
-    while error is not None and not isinstance(error, KeyboardInterrupt | Terminated):
-        error = error.__context__
-    return error
 
 
 def print_json(record: Mapping[str, Any], outcome: Outcome) -> None:

@@ -94,6 +94,13 @@ class Terminated(SystemExit):
         super().__init__(self.exit_code)
 
 
+def interruption(error: BaseException | None) -> BaseException | None:
+    """Return the interruption that ``error`` came of: undoing a transaction can fail, too, if the network hangs."""
+    while error is not None and not isinstance(error, KeyboardInterrupt | Terminated):
+        error = error.__context__
+    return error
+
+
 def at_most(lines: Sequence[str], limit: int = 10) -> tuple[str, ...]:
     """Return ``lines``, capped at ``limit`` with a last line that counts the rest."""
     if len(lines) <= limit:

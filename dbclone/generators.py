@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
+import pyarrow as pa
 from faker import Faker
 
 from dbclone.config import ColumnKeys, GeneratorKeys, Settings
 from dbclone.errors import ConfigurationError, at_most
 from dbclone.generate.custom import load_function, masks_of, overlap, readable_expression
+from dbclone.model.literals import typed
 from dbclone.model.parts import Model, TableModel
 from dbclone.model.rules import (
     ChoiceRule,
@@ -47,9 +49,38 @@ def with_generators(model: Model, settings: Settings, *, functions: bool) -> Mod
     refuse_wrong_columns(model.plan.schema, settings)
     problems: list[str] = []
     tables = tuple(_configured(table, model, settings, functions, problems) for table in model.tables)
+    learned = {(t.table, rule.column) for t in tables for rule in t.rules if isinstance(rule, Learned)}
+    tables = tuple(_still_following(table, model.plan.schema.table(table.table), learned, problems) for table in tables)
     if problems:
         raise ConfigurationError(problems[0], details=at_most(problems[1:]))
     return dataclasses.replace(model, tables=tables)
+
+
+def _still_following(
+    model: TableModel, table: Table, learned: Collection[tuple[TableKey, str]], problems: list[str]
+) -> TableModel:
+    """Return the model without what it says of columns that follow from others, where either is not learned any more.
+
+    Such a column keeps its distribution; one that was computed from others has none of its own.
+    """
+    parents = {key.name: key.parent for key in table.foreign_keys}
+
+    def known(column: str, foreign_key: str = "") -> bool:
+        return not column or (parents[foreign_key] if foreign_key else table.key, column) in learned
+
+    folds = tuple(
+        fold
+        for fold in model.folds
+        if known(fold.column) and known(fold.anchor, fold.foreign_key) and known(fold.given, fold.given_key)
+    )
+    products = tuple(product for product in model.products if known(product.column))
+    problems += [
+        f"{table.key}.{product.column}: it is computed from {product.factors[0]} × {product.factors[1]}, of which one "
+        "has a generator; give it one, too"
+        for product in products
+        if not all(map(known, product.factors))
+    ]
+    return dataclasses.replace(model, folds=folds, products=products)
 
 
 def without_functions(model: Model) -> Model:
@@ -198,6 +229,9 @@ def _generated(
         return CodeRule(column=column.name, masks=masks, unique=unique, null_share=null_share, max_length=column.length)
     if unique:
         raise ConfigurationError("its values must differ: use pattern, function or expression, or kind alone")
+    _refuse_unreadable(
+        (said.choices if said.choices is not None else [said.constant]) if not said.faker else (), column
+    )
     if said.choices is not None:
         weights = said.choices if isinstance(said.choices, dict) else dict.fromkeys(map(_text, said.choices), 1.0)
         return ChoiceRule(
@@ -212,7 +246,16 @@ def _generated(
             null_share=null_share,
             max_length=column.length,
         )
+    _refuse_unreadable([said.constant], column)
     return ConstantRule(column=column.name, value=_text(said.constant), null_share=null_share)
+
+
+def _refuse_unreadable(values: Iterable[object], column: Column) -> None:
+    """Raise ConfigurationError unless all values can be values of the column."""
+    try:
+        typed(column.kind, pa.array([_text(value) for value in values], pa.string()))
+    except (ValueError, pa.ArrowInvalid):
+        raise ConfigurationError(f"a value of the generator is none of type {column.type}") from None
 
 
 def _expression(expression: str, table: Table, column: Column, dialect: str) -> Rule:

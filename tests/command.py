@@ -50,7 +50,12 @@ def start(*arguments: str | Path, **variables: str) -> subprocess.Popen[str]:
 
 def finish(process: subprocess.Popen[str], timeout_s: float = 300) -> Finished:
     """Wait for a command. Fails the test if the password is in what it printed."""
-    out, err = process.communicate(timeout=timeout_s)
+    try:
+        out, err = process.communicate(timeout=timeout_s)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.communicate()
+        raise
     assert PASSWORD not in out, "the password is on stdout"
     assert PASSWORD not in err, "the password is on stderr"
     return Finished(code=process.returncode, out=out, err=err)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from dbclone.db.connect import Database
-from dbclone.errors import TargetError
+from dbclone.errors import TargetError, interruption
 
 
 @contextmanager
@@ -22,4 +22,10 @@ def held(target: Database) -> Iterator[None]:
                 f"another run is writing to {target.name}: process {holder.process} at the server, {holder.name}, "
                 f"since {holder.since:%Y-%m-%d %H:%M:%S %Z}; wait until it has ended, or end it"
             )
-        yield
+        try:
+            yield
+        except BaseException as error:
+            if interruption(error):
+                # Closed without a word: a server that hangs would not answer a rollback.
+                connection.invalidate()
+            raise

@@ -9,13 +9,17 @@ import numpy.typing as npt
 import pyarrow as pa
 import pytest
 
+from dbclone.config import Settings
+from dbclone.errors import ConfigurationError
 from dbclone.generate.batches import Generator
+from dbclone.generators import with_generators
 from dbclone.learn.folds import shared_categories
 from dbclone.learn.train import train
 from dbclone.model.artifact import load_model, save_model
 from dbclone.model.folds import evened, piece_of, warped
 from dbclone.model.marginal import fit_marginal
 from dbclone.model.parts import Model
+from dbclone.model.rules import Learned
 from dbclone.report.fidelity import measure_fidelity
 from dbclone.schema.model import TableKey
 from tests.bench.chain import ACCOUNT, CLIENT, LINE, ORDER, PRODUCT, broken, chain
@@ -165,3 +169,30 @@ _DISCOUNTS = {"food": "1.50", "home": "0.00", "toys": "7.25"}
 def _departments(rows: dict[TableKey, pa.Table]) -> list[str]:
     names = dict(zip(rows[PRODUCT]["id"].to_pylist(), rows[PRODUCT]["department"].to_pylist(), strict=True))
     return [names[product] for product in rows[LINE]["product_id"].to_pylist()]
+
+
+@pytest.mark.parametrize("table", [CLIENT, ORDER, LINE, PRODUCT])
+def test_any_column_may_get_a_generator(model: Model, table: TableKey) -> None:
+    """What followed from it keeps its own distribution; what was computed from it must get a generator as well."""
+    columns = [rule.column for rule in model.table(table).rules if isinstance(rule, Learned)]
+    factors = {factor for product in model.table(table).products for factor in product.factors}
+    for column in columns:
+        kind = model.plan.schema.table(table).column(column).kind
+        value = "2024-01-01" if kind in ("date", "timestamp", "timestamptz") else "1"
+        asked = {"tables": {table: {"columns": {column: {"generator": {"constant": value}}}}}}
+        settings = Settings.model_validate(asked)
+        if column in factors:
+            with pytest.raises(ConfigurationError, match="is computed from"):
+                with_generators(model, settings, functions=True)
+            continue
+        changed = with_generators(model, settings, functions=True)
+        rows = {batch.table: batch.rows for batch in Generator(changed, seed=1).batches()}
+        assert len(set(rows[table].column(column).to_pylist()) - {None}) == 1
+
+
+def test_a_constant_must_be_of_the_columns_type(model: Model) -> None:
+    settings = Settings.model_validate(
+        {"tables": {"purchase": {"columns": {"placed": {"generator": {"constant": "x"}}}}}}
+    )
+    with pytest.raises(ConfigurationError, match="purchase.placed: a value of the generator is none of type"):
+        with_generators(model, settings, functions=True)

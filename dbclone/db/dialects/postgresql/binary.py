@@ -314,7 +314,8 @@ def _units(values: pa.Array) -> npt.NDArray[np.int64] | None:
     """Return the unscaled integers of decimals; None if they need more than 64 bits or a power of ten would."""
     if values.type.scale > 18:
         return None
-    wide = pc.fill_null(values, pa.scalar(0, values.type)).cast(pa.decimal128(38, values.type.scale))
+    values = values.cast(pa.decimal128(38, values.type.scale))  # a narrower type may have no digit for 0
+    wide = pc.fill_null(values, pa.scalar(0, values.type))
     halves = np.frombuffer(wide.buffers()[1], np.int64)[2 * wide.offset : 2 * (wide.offset + len(wide))].reshape(-1, 2)
     low, high = halves[:, 0], halves[:, 1]
     fits = (high == low >> 63) & (low != -(2**63))
