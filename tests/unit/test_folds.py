@@ -194,5 +194,5 @@ def test_a_constant_must_be_of_the_columns_type(model: Model) -> None:
     settings = Settings.model_validate(
         {"tables": {"purchase": {"columns": {"placed": {"generator": {"constant": "x"}}}}}}
     )
-    with pytest.raises(ConfigurationError, match="purchase.placed: a value of the generator is none of type"):
+    with pytest.raises(ConfigurationError, match=r"purchase\.placed: a value of the generator is none of type"):
         with_generators(model, settings, functions=True)
