@@ -26,9 +26,10 @@ _QUERY = """
         ('x' || left(encode(sha256(convert_to({salt} || v, 'UTF8')), 'hex'), 16))::bit(64)::bigint
     FROM parts WHERE char_length(v) >= {shortest} AND v !~* {reserved}"""
 
+# \x0b: older releases take \v in a string for the letter v.
 _SPLIT = """
     SELECT w[i] AS v, w[i + 1] AS next FROM (
-        SELECT ARRAY(SELECT btrim(p, {trimmed}) FROM regexp_split_to_table(v, E'[ \\t\\n\\r\\f\\v]+') p) AS w
+        SELECT ARRAY(SELECT btrim(p, {trimmed}) FROM regexp_split_to_table(v, E'[ \\t\\n\\r\\f\\x0b]+') p) AS w
         FROM strings
     ) t, generate_subscripts(w, 1) i"""
 
