@@ -29,6 +29,8 @@ Integers = npt.NDArray[np.int64]
 RARE = 5
 FEWEST = 50
 """Rows below which no relation is looked for."""
+PROBES = 24
+"""Rows in which products are looked for, before all rows are asked."""
 FEWEST_IN_PIECE = 20
 """Rows that tell a distribution of numbers of their own."""
 MOST_PIECES = 256
@@ -428,25 +430,46 @@ def find_products(columns: Sequence[Candidate], base: Booleans) -> tuple[Product
     numbers = [c for c in numbers if _spread_of(c.axis[base]) > 0]
     found: list[Product] = []
     taken: set[str] = set()
-    for column in numbers:
-        for one, two in _pairs([c for c in numbers if c.name not in {column.name, *taken}]):
+    for column, pairs in _probable_products(numbers, base):
+        for one, two in pairs:
+            if taken & {one.name, two.name}:
+                continue
             known = base & ~(np.isnan(column.axis) | np.isnan(one.axis) | np.isnan(two.axis))
             same = np.isnan(column.axis[base]) >= np.isnan(one.axis[base]) | np.isnan(two.axis[base])
             if known.sum() < FEWEST or not same.all():
                 continue
             want, have = one.axis[known] * two.axis[known], column.axis[known]
-            room = 0.5 * column.unit + 1e-9 * np.abs(want)
-            if (np.abs(want - have) <= room).all() and _tells(one.axis[known], two.axis[known]):
+            if (np.abs(want - have) <= _room(column, want)).all() and _tells(one.axis[known], two.axis[known]):
                 found.append(Product(column=column.name, factors=(one.name, two.name)))
                 taken.add(column.name)
                 break
     return tuple(found)
 
 
-def _pairs(columns: Sequence[Candidate]) -> Iterator[tuple[Candidate, Candidate]]:
-    for n, one in enumerate(columns):
-        for two in columns[:n]:
-            yield one, two
+def _probable_products(
+    columns: Sequence[Candidate], base: Booleans
+) -> Iterator[tuple[Candidate, Iterator[tuple[Candidate, Candidate]]]]:
+    """Yield each column with the pairs of others whose product it is in some rows, or may be where a value is unknown.
+
+    There are as many triples as columns to the third power: row by row, few of them are left.
+    """
+    rows = np.flatnonzero(base)
+    rows = rows[np.linspace(0, len(rows) - 1, min(PROBES, len(rows))).astype(np.int64)]
+    values = np.stack([column.axis[rows] for column in columns], axis=1) if columns else np.empty((0, 0))
+    first, second = np.tril_indices(len(columns), -1)
+    for n, column in enumerate(columns):
+        others = (first != n) & (second != n)
+        one, two = first[others], second[others]
+        for row in values:
+            want = row[one] * row[two]
+            left = ~(np.abs(want - row[n]) > _room(column, want))
+            one, two = one[left], two[left]
+        yield column, ((columns[i], columns[j]) for i, j in zip(one, two, strict=True))
+
+
+def _room(column: Candidate, product: Floats) -> Floats:
+    """Return how far a value may be from a product that was rounded to the column's grid."""
+    return 0.5 * column.unit + 1e-9 * np.abs(product)
 
 
 def _tells(one: Floats, two: Floats) -> bool:
