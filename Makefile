@@ -24,7 +24,7 @@ lint: $(VENV)/.dev  ## check style, types and the floors that modules import acr
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
-bench: $(VENV)/.test  ## measure learning, generating, loading, fidelity and memory (ARGS=--smoke: two minutes)
+bench: $(VENV)/.test  ## measure learning, generating, loading, fidelity and memory (ARGS=--smoke: a minute)
 	@$(BIN)/python -m tests.bench $(ARGS)
 
 fuzz: $(VENV)/.fuzz  ## fuzz what reads other people's data (ARGS="model|members|checks --seconds 60")

@@ -1,6 +1,6 @@
 """Results and errors as what the command line prints: lines for people, JSON data for machines.
 
-With :mod:`dbclone.cli`, the only module that formats for people. It prints nothing itself, and importing it loads
+With :mod:`dbclone.command`, the only module that formats for people. It prints nothing itself, and importing it loads
 neither numpy nor a driver: an error in the options must appear at once.
 """
 

@@ -13,7 +13,8 @@ from dbclone.errors import TargetError, interruption
 def held(target: Database) -> Iterator[None]:
     """Hold the target for this run. TargetError, which names the other one, if another run holds it.
 
-    The lock is that of a session, and ends with it: nothing is left to be cleared away after a crash.
+    How it is held is the dialect's business; it ends with the connection: nothing is left to be cleared away after a
+    crash.
     """
     with target.connect() as connection:
         holder = target.dialect.hold(connection)
